@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* limits.h: every limit as a constant LIMIT_…; the table with units and reasons is contract/limits.def. */
+#pragma once
+
+enum {
+#define LIMIT_ROW(name, value, unit, sentence) LIMIT_##name = (value),
+#include "contract/limits.def"
+#undef LIMIT_ROW
+};

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * metrics.h: counters in one page of memory shared by the supervisor and its children.
+ *
+ * The supervisor maps the page before it forks; each child has one slot and is its only writer, so counting is a plain add.
+ * Any worker can print the sum. A crash loses no counter; the gauges of a slot are set to 0 when a new process takes it.
+ * The rows are in contract/metrics.def.
+ */
+#pragma once
+#include <stdint.h>
+#include "base/process.h"
+
+struct buf;
+
+enum metric {
+#define METRIC_ROW(name, kind, text, sentence) METRIC_##name,
+#include "contract/metrics.def"
+#undef METRIC_ROW
+        METRIC_COUNT
+};
+
+struct metrics_slot {
+        char name[32]; /* label process="…"; empty: the slot is unused */
+        uint64_t values[METRIC_COUNT];
+};
+
+struct metrics_page {
+        uint32_t slots_count;
+        struct metrics_slot slots[];
+};
+
+/* Maps a page shared with later children, NULL without memory. */
+struct metrics_page *metrics_page_new(uint32_t slots);
+struct metrics_page *metrics_page_free(struct metrics_page *page);
+
+/* Makes slot index this process's own: names it, zeroes its gauges. */
+void metrics_open(struct metrics_page *page, uint32_t index, const char *name);
+
+/* Prometheus text format 0.0.4: HELP, TYPE, and for each used slot one sample with process="name". */
+void metrics_print(const struct metrics_page *page, struct buf *out);
+
+#define metrics_add(metric, count) (process.metrics->values[METRIC_##metric] += (uint64_t)(count))
+#define metrics_sub(metric, count) (process.metrics->values[METRIC_##metric] -= (uint64_t)(count))
