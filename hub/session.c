@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "fanout/cast.h"
-#include "fanout/page.h"
+#include "fanout/inbox.h"
 #include "hub/hub.h"
 #include "hub/protocol.h"
 #include "hub/wire.h"
@@ -248,10 +248,10 @@ static void session_raise_sent(struct session *session, uint64_t n) {
 }
 
 /* The events of a page, from sent on. Returns false if the outbox is full. */
-static bool session_queue_page(struct session *session, const struct page_result *result) {
+static bool session_queue_page(struct session *session, const struct inbox_page *result) {
         uint64_t gap_from = 0;
         for (size_t i = 0; i < result->count; i++) {
-                const struct page_event *event = &result->events[i];
+                const struct inbox_event *event = &result->events[i];
                 if (event->n <= session->sent)
                         continue; /* acknowledged while the page was under way */
                 if (!event->tail) {
@@ -275,7 +275,7 @@ static bool session_queue_page(struct session *session, const struct page_result
         return true;
 }
 
-static void session_on_page(void *arg, const struct page_result *result) {
+static void session_on_page(void *arg, const struct inbox_page *result) {
         struct session *session = arg;
         session->page = NULL;
         /* Without an answer the repair after the reconnect goes on; after a lost past the session attaches anew. */
@@ -310,7 +310,7 @@ void session_advance(struct session *session) {
         if (session->page || session->blocked || session->outbox.events > LIMIT_PAGE_EVENTS / 2 || unacked >= LIMIT_WINDOW_EVENTS)
                 return; /* the page's end, the flush or an ack goes on */
         struct slice user = { session->user, session->user_len };
-        session->page = page_read(&session->hub->fanout, user, session->sent, LIMIT_WINDOW_EVENTS - unacked, session_on_page, session);
+        session->page = inbox_read(&session->hub->fanout, user, session->sent, LIMIT_WINDOW_EVENTS - unacked, session_on_page, session);
         if (session->page)
                 session_ref(session);
 }
@@ -874,7 +874,7 @@ void session_on_closed(struct session *session) {
                 session_typing_free(row);
         }
         if (session->page) {
-                page_cancel(session->page);
+                inbox_cancel(session->page);
                 session->page = NULL;
                 session_unref(session);
         }

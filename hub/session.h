@@ -34,7 +34,7 @@
 
 struct hub;
 struct lws;
-struct page;
+struct inbox_read;
 struct request;
 struct session_typing;
 
@@ -52,7 +52,7 @@ struct session {
         struct watcher watcher;
         struct ack ack;
         struct wheel_timer timer;
-        struct page *page;          /* a page under way */
+        struct inbox_read *page;          /* a page under way */
         uint64_t head, sent, acked;
         uint64_t written;           /* the latest event that was given to the socket */
         uint64_t last_event;        /* the latest n that was really sent: n may skip */
@@ -71,7 +71,7 @@ struct session {
         char id[17];
         char *user, *device;        /* one block */
         size_t user_len, device_len;
-        char epoch[33];
+        char epoch[64];
         struct list sends;          /* struct protocol_job, link: sends of this session, in their order */
         struct list typings;        /* struct session_typing, link */
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* page.c: see page.h. */
-#include "fanout/page.h"
+/* inbox.c: see inbox.h. */
+#include "fanout/inbox.h"
 
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
@@ -12,20 +12,20 @@
 #include "fanout/store.h"
 #include "fanout/words.h"
 
-struct page_item {
+struct inbox_item {
         struct slice pointer; /* of the text */
-        struct page_event event;
+        struct inbox_event event;
         bool wanted;          /* something must be fetched for it */
         bool fetched;
 };
 
-struct page {
+struct inbox_read {
         struct fanout *fanout;
-        page_done_fn done; /* NULL: cancelled */
+        inbox_done_fn done; /* NULL: cancelled */
         void *arg;
-        struct page_result result;
+        struct inbox_page result;
         uint64_t after;
-        struct page_item *items;
+        struct inbox_item *items;
         size_t count;
         char *text;
         unsigned waiting;
@@ -33,19 +33,19 @@ struct page {
 };
 
 /* One fetch: the items it asked for, in its order. */
-struct page_fetch {
-        struct page *page;
+struct inbox_fetch {
+        struct inbox_read *page;
         size_t count;
         size_t index[];
 };
 
-static void page_end(struct page *page) {
+static void inbox_end(struct inbox_read *page) {
         if (page->done) {
-                struct page_event *events = calloc(page->count + 1, sizeof(*events));
+                struct inbox_event *events = calloc(page->count + 1, sizeof(*events));
                 page->result.answer = page->failed || !events ? FANOUT_E_UNAVAILABLE : 0;
                 page->result.events = events;
                 for (size_t i = 0; i < page->count && !page->result.answer; i++) {
-                        struct page_item *item = &page->items[i];
+                        struct inbox_item *item = &page->items[i];
                         if (item->wanted && !item->fetched)
                                 break; /* the page's bytes are used up; the rest is for the next page */
                         page->result.next = item->event.n;
@@ -62,7 +62,7 @@ static void page_end(struct page *page) {
         free(page);
 }
 
-static void page_take_value(struct page_item *item, struct slice value) {
+static void inbox_take_value(struct inbox_item *item, struct slice value) {
         item->fetched = true;
         if (value.len == 0)
                 return; /* gone */
@@ -80,26 +80,26 @@ static void page_take_value(struct page_item *item, struct slice value) {
         }
 }
 
-static void page_on_fetched(void *arg, const struct redisReply *reply) {
-        struct page_fetch *fetch = arg;
-        struct page *page = fetch->page;
+static void inbox_on_fetched(void *arg, const struct redisReply *reply) {
+        struct inbox_fetch *fetch = arg;
+        struct inbox_read *page = fetch->page;
         if (reply) {
                 for (size_t i = 0; i < fetch->count && i < store_count(reply); i++)
-                        page_take_value(&page->items[fetch->index[i]], store_text(store_item(reply, i)));
+                        inbox_take_value(&page->items[fetch->index[i]], store_text(store_item(reply, i)));
         } else {
                 page->failed = true;
         }
         free(fetch);
         if (--page->waiting == 0)
-                page_end(page);
+                inbox_end(page);
 }
 
 /* Asks one owner for its part. */
-static int page_fetch_from(struct page *page, unsigned owner) {
-        struct page_fetch *fetch = malloc(sizeof(*fetch) + page->count * sizeof(fetch->index[0]));
+static int inbox_fetch_from(struct inbox_read *page, unsigned owner) {
+        struct inbox_fetch *fetch = malloc(sizeof(*fetch) + page->count * sizeof(fetch->index[0]));
         if (!fetch)
                 return -1;
-        *fetch = (struct page_fetch){ .page = page };
+        *fetch = (struct inbox_fetch){ .page = page };
         struct call *call = store_call(page->fanout->store, "fetch");
         for (size_t i = 0; i < page->count; i++) {
                 struct slice rest = page->items[i].pointer;
@@ -118,13 +118,13 @@ static int page_fetch_from(struct page *page, unsigned owner) {
         }
         call_arg_int(call, LIMIT_PAGE_BYTES);
         for (size_t i = 0; i < fetch->count; i++) {
-                struct page_item *item = &page->items[fetch->index[i]];
+                struct inbox_item *item = &page->items[fetch->index[i]];
                 struct slice rest = item->pointer;
                 words_take(&rest, ' ');
                 call_arg_text(call, item->event.type == EVENT_RECEIPT ? "r" : "m");
                 call_arg(call, words_take(&rest, ' '));
         }
-        int r = call_send(call, page_on_fetched, fetch);
+        int r = call_send(call, inbox_on_fetched, fetch);
         if (r) {
                 free(fetch);
                 return -1;
@@ -134,7 +134,7 @@ static int page_fetch_from(struct page *page, unsigned owner) {
 }
 
 /* Pointers are those of lua/common.lua; an unknown one (of a newer hub) counts as gone. */
-static void page_take_pointer(struct page_item *item) {
+static void inbox_take_pointer(struct inbox_item *item) {
         struct slice rest = item->pointer;
         if (rest.len == 0)
                 return;
@@ -153,7 +153,7 @@ static void page_take_pointer(struct page_item *item) {
         }
 }
 
-static int page_take_pointers(struct page *page, const struct redisReply *reply) {
+static int inbox_take_pointers(struct inbox_read *page, const struct redisReply *reply) {
         size_t bytes = 0;
         page->count = store_count(reply) - 3;
         for (size_t i = 0; i < page->count; i++)
@@ -171,16 +171,16 @@ static int page_take_pointers(struct page *page, const struct redisReply *reply)
                 page->items[i].pointer = (struct slice){ text, pointer.len };
                 page->items[i].event.n = page->result.next + i + 1;
                 text += pointer.len;
-                page_take_pointer(&page->items[i]);
+                inbox_take_pointer(&page->items[i]);
         }
         return 0;
 }
 
-static void page_on_pointers(void *arg, const struct redisReply *reply) {
-        struct page *page = arg;
+static void inbox_on_pointers(void *arg, const struct redisReply *reply) {
+        struct inbox_read *page = arg;
         if (!reply || !page->done || store_count(reply) < 3) {
                 page->failed = true;
-                page_end(page);
+                inbox_end(page);
                 return;
         }
         struct slice epoch = store_text(store_item(reply, 0));
@@ -190,17 +190,17 @@ static void page_on_pointers(void *arg, const struct redisReply *reply) {
         page->result.head = (uint64_t)store_int(store_item(reply, 2));
         page->result.next = page->after > page->result.base ? page->after : page->result.base;
         page->waiting = 1;
-        if (page_take_pointers(page, reply) < 0)
+        if (inbox_take_pointers(page, reply) < 0)
                 page->failed = true;
         for (unsigned owner = 0; owner < store_owners(page->fanout->store) && !page->failed; owner++)
-                if (page_fetch_from(page, owner) < 0)
+                if (inbox_fetch_from(page, owner) < 0)
                         page->failed = true;
         if (--page->waiting == 0)
-                page_end(page);
+                inbox_end(page);
 }
 
-struct page *page_read(struct fanout *fanout, struct slice user, uint64_t after, size_t limit, page_done_fn done, void *arg) {
-        struct page *page = calloc(1, sizeof(*page));
+struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, uint64_t after, size_t limit, inbox_done_fn done, void *arg) {
+        struct inbox_read *page = calloc(1, sizeof(*page));
         if (!page)
                 return NULL;
         page->fanout = fanout;
@@ -213,13 +213,13 @@ struct page *page_read(struct fanout *fanout, struct slice user, uint64_t after,
         call_key(call, KEY_RECEIPTS, user);
         call_arg_int(call, (int64_t)after);
         call_arg_int(call, (int64_t)(limit < LIMIT_PAGE_EVENTS ? limit : LIMIT_PAGE_EVENTS));
-        if (call_send(call, page_on_pointers, page)) {
+        if (call_send(call, inbox_on_pointers, page)) {
                 free(page);
                 return NULL;
         }
         return page;
 }
 
-void page_cancel(struct page *page) {
+void inbox_cancel(struct inbox_read *page) {
         page->done = NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * page.h: reads one page of an inbox, ready to be sent.
+ * inbox.h: reads one page of an inbox, ready to be sent.
  *
  * Pointers first (lua/inbox.lua, b1_sync), then what they point to, grouped by the owner of its slot (b1_fetch).
  */
@@ -12,28 +12,28 @@
 
 struct fanout;
 struct frame;
-struct page;
+struct inbox_read;
 
-struct page_event {
+struct inbox_event {
         uint64_t n;
         enum event_type type;
         struct frame *tail; /* NULL: what it pointed to is gone */
 };
 
-struct page_result {
+struct inbox_page {
         int answer;         /* 0 or FANOUT_E_UNAVAILABLE */
         char epoch[64];
         uint64_t base;      /* events up to it are gone from the inbox */
         uint64_t head;
         uint64_t next;      /* everything up to it is in this page (or gone, or replaced by a later receipt) */
         size_t count;
-        struct page_event *events;
+        struct inbox_event *events;
 };
 
 /* The result is borrowed for the time of the call. */
-typedef void (*page_done_fn)(void *arg, const struct page_result *result);
+typedef void (*inbox_done_fn)(void *arg, const struct inbox_page *result);
 
 /* The events after n. NULL: unavailable or without memory, and done does not come. */
-struct page *page_read(struct fanout *fanout, struct slice user, uint64_t after, size_t limit, page_done_fn done, void *arg);
+struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, uint64_t after, size_t limit, inbox_done_fn done, void *arg);
 /* The caller goes away: done will not come. */
-void page_cancel(struct page *page);
+void inbox_cancel(struct inbox_read *page);
