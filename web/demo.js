@@ -610,7 +610,7 @@ const room = {
   more: true,            // history goes further back
   complete: false,       // the entries we have reach up to the cursor without a hole
   caughtUp: false,
-  missed: null,          // { seqs, growing }: what came between welcome and caught_up
+  missed: null,          // { seqs, growing, atLeast }: what came between welcome and caught_up
   removed: false,
   loading: false,
   keepTimer: 0,
@@ -802,7 +802,10 @@ const room = {
     this.history({}, (page) => {
       const first = page.entries.length ? Math.min(...page.entries.map((e) => e.seq)) : 0;
       // What we had goes if the page does not reach down to it: a hole is worse than scrolling.
-      if (first > before + 1) for (const seq of [...this.entries.keys()]) if (seq < first) this.entries.delete(seq);
+      if (first > before + 1) {
+        for (const seq of [...this.entries.keys()]) if (seq < first) this.entries.delete(seq);
+        if (this.missed) this.missed.atLeast = true;
+      }
       this.historyPut(page, before);
       if (this.firstSeq() >= first) this.more = page.more;
       this.complete = true;
@@ -1121,7 +1124,7 @@ const view = {
   renderDivider() {
     const count = room.missed.seqs.size;
     this.divider.dataset.count = count;
-    setText(this.divider, `${plural(count, 'message')} arrived while you were away`);
+    setText(this.divider, `${room.missed.atLeast ? 'More than ' : ''}${plural(count, 'message')} arrived while you were away`);
     return this.divider;
   },
 

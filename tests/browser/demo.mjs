@@ -115,6 +115,10 @@ function skip(name, why) {
 const room = `room-${Date.now()}`; // a hub that was used before has no say in what we find
 const problems = [];
 const said = []; // all that was said in the room, in the order of the log
+if (!process.env.BELFRY_URL && !process.argv[2]) {
+  console.error('usage: node demo.mjs HUB-PROGRAM, or with BELFRY_URL set');
+  process.exit(2);
+}
 const hub = process.env.BELFRY_URL ? { url: process.env.BELFRY_URL } : await startHub(process.argv[2]);
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
