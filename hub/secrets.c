@@ -11,10 +11,10 @@
 #include <unistd.h>
 #include "base/chance.h"
 #include "base/config.h"
+#include "base/limits.h"
 
 enum {
-        SECRET_BYTES = 32,       /* as long as the output of HMAC-SHA-256 (RFC 7518 section 3.2) */
-        FILE_LIMIT_BYTES = 4096, /* people may put their own secret there */
+        SECRET_BYTES = 32, /* as long as the output of HMAC-SHA-256 (RFC 7518 section 3.2) */
 };
 
 __attribute__((format(printf, 2, 3))) static int fail(char **ret_error, const char *format, ...) {
@@ -30,7 +30,7 @@ static int read_secret(int folder, const char *name, char **ret_secret) {
         int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
                 return -errno;
-        char text[FILE_LIMIT_BYTES + 1];
+        char text[LIMIT_SECRET_FILE_BYTES + 1];
         ssize_t len = read(fd, text, sizeof text);
         int error = len < 0 ? -errno : 0;
         close(fd);
@@ -39,7 +39,7 @@ static int read_secret(int folder, const char *name, char **ret_secret) {
         size_t end = (size_t)len;
         while (end > 0 && (text[end - 1] == '\n' || text[end - 1] == '\r'))
                 end--;
-        if (end == 0 || end > FILE_LIMIT_BYTES || memchr(text, '\0', end))
+        if (end == 0 || end > LIMIT_SECRET_FILE_BYTES || memchr(text, '\0', end))
                 return -ENODATA;
         char *secret = strndup(text, end);
         explicit_bzero(text, sizeof text);
