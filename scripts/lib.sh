@@ -76,7 +76,8 @@ need_chromium() {
 
 # configure FOLDER COMPILER [OPTION…]: once; what changes in the tree later, ninja sees by itself.
 configure() {
-        local folder=$1 compiler=$2
+        local folder=$1 compiler=$2 output
         shift 2
-        [ -e "$folder/build.ninja" ] || CC=$compiler meson setup "$folder" "$@" >&2
+        [ ! -e "$folder/build.ninja" ] || return 0
+        output=$(CC=$compiler meson setup "$folder" "$@" 2>&1) || die "$output"
 }

@@ -18,8 +18,8 @@ def check(tree):
         # The flags of a neighbour; a folder without C files yet is tried with another's.
         neighbours = [words for source, words in commands if os.path.dirname(source) == os.path.dirname(path)]
         words = neighbours[0] if neighbours else commands[0][1]
-        run = subprocess.run(flags(words) + ['-fsyntax-only', '-x', 'c', '-'], input=f'#include "{path}"\n' * 2, cwd=tree.build,
-                             capture_output=True, text=True)
+        words = flags(words) + [f'-I{tree.root}', '-fdiagnostics-color=never', '-fsyntax-only', '-x', 'c', '-']
+        run = subprocess.run(words, input=f'#include "{path}"\n' * 2, cwd=tree.build, capture_output=True, text=True)
         if run.returncode:
             complaint = next((line for line in run.stderr.splitlines() if 'error:' in line), run.stderr.strip())
             yield Problem(path, 1, 'headers',

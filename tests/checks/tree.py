@@ -37,7 +37,7 @@ def line_at(text, offset):
 
 class Tree:
     def __init__(self, root, build=None):
-        self.root, self.build = root, build
+        self.root, self.build = os.path.abspath(root), os.path.abspath(build or root)
 
     @functools.cached_property
     def all_files(self):
