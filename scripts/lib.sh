@@ -32,11 +32,11 @@ need() {
         fi
         say "Installing ${missing[*]}"
         if [ -z "$(find .cache/apt-updated -mmin -60 2>/dev/null)" ]; then
-                "${as_root[@]}" apt-get -q update >&2
+                "${as_root[@]}" apt-get -qq update >&2
                 mkdir -p .cache
                 touch .cache/apt-updated
         fi
-        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install --no-install-recommends "${missing[@]}" >&2
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install --no-install-recommends "${missing[@]}" >/dev/null
 }
 
 # What it takes to compile, and to run the unit tests.
