@@ -481,7 +481,7 @@ export class Device extends Watched {
       type: frame.type,
       ref: frame.ref,
       from: frame.from,
-      body: frame.body ?? this.sends.get(frame.op)?.body,
+      body: frame.body === undefined ? this.sends.get(frame.op)?.body : frame.body,
       at_ms: Date.now(),
     });
   }
