@@ -80,9 +80,9 @@ stalled.pauseReading();
 const sent = await roar(seconds * 1000, look);
 const during = latencies(mark);
 const [worst, grown] = [high, (high - normal) / 1048576];
-const asleep = stalled.shown.length - shownBefore;
+const meanwhile = stalled.shown.length - shownBefore;
 
-tap.ok(asleep < sent / 2, `the stalled reader was shown ${asleep} of ${sent} meanwhile, so it was stalled indeed`);
+tap.ok(meanwhile < sent / 2, `the stalled reader was shown ${meanwhile} of ${sent} in that time, so it was stalled indeed`);
 tap.ok(stalled.closes.length === 0, 'the stalled reader was not dropped', JSON.stringify(stalled.closes));
 tap.note(`memory of the worker: ${(quiet.rss / 1048576).toFixed(1)} MiB idle, at most ${(normal / 1048576).toFixed(1)} MiB before, ${(worst / 1048576).toFixed(1)} MiB during`);
 tap.ok(grown <= grow_mib, `with a stalled reader the worker holds ${grown.toFixed(1)} MiB more (limit ${grow_mib})`);
