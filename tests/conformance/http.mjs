@@ -19,6 +19,7 @@ const conversation = (change) => ({ kind: 'group', members: ['alice'], ...change
 const C = '/v1/conversations/c';
 const M = `${C}/messages`;
 
+// 400 is what cannot be read, 422 what can be read and makes no sense; where the line runs is the hub's to say.
 // [sentence, method, path, { key, headers, body }, statuses allowed, code]
 const refused = [
   // 401
@@ -45,36 +46,36 @@ const refused = [
   ['a body that is no JSON', 'POST', M, { body: 'op=1&from=alice' }, [400], 'bad_request'],
   ['an empty body', 'POST', M, { body: '' }, [400, 411], undefined],
   ['a body that is cut off', 'POST', M, { body: '{"op":"x","from":"alice","body":' }, [400], 'bad_request'],
-  ['a body that is a list', 'POST', M, { body: [message()] }, [400], 'bad_request'],
-  ['a body that is a string', 'POST', M, { body: '"hello"' }, [400], 'bad_request'],
+  ['a body that is a list', 'POST', M, { body: [message()] }, [400, 422], 'bad_request'],
+  ['a body that is a string', 'POST', M, { body: '"hello"' }, [400, 422], 'bad_request'],
   ['a body of bad UTF-8', 'POST', M, { body: Buffer.concat([Buffer.from('{"op":"x","from":"alice","body":"'), Buffer.from([0xff]), Buffer.from('"}')]) }, [400], 'bad_request'],
   ['a body 10,000 levels deep', 'POST', M, { body: `{"op":"x","from":"alice","body":${'['.repeat(10000)}${']'.repeat(10000)}}` }, [400, 413], undefined],
-  ['a send without an op', 'POST', M, { body: message({ op: undefined }) }, [400], 'bad_request'],
-  ['a send whose op is a number', 'POST', M, { body: message({ op: 5 }) }, [400], 'bad_request'],
-  ['a send whose op is 65 bytes long', 'POST', M, { body: message({ op: 'x'.repeat(65) }) }, [400], 'bad_request'],
-  ['a send from nobody', 'POST', M, { body: message({ from: undefined }) }, [400], 'bad_request'],
-  ['a send from a user with a slash', 'POST', M, { body: message({ from: 'a/b' }) }, [400], 'bad_request'],
-  ['a send without a body', 'POST', M, { body: message({ body: undefined }) }, [400], 'bad_request'],
-  ['a send of an unknown kind', 'POST', M, { body: message({ kind: 'shout' }) }, [400], 'bad_request'],
-  ['an edit of nothing', 'POST', M, { body: message({ kind: 'edit' }) }, [400], 'bad_request'],
+  ['a send without an op', 'POST', M, { body: message({ op: undefined }) }, [400, 422], 'bad_request'],
+  ['a send whose op is a number', 'POST', M, { body: message({ op: 5 }) }, [400, 422], 'bad_request'],
+  ['a send whose op is 65 bytes long', 'POST', M, { body: message({ op: 'x'.repeat(65) }) }, [400, 422], 'bad_request'],
+  ['a send from nobody', 'POST', M, { body: message({ from: undefined }) }, [400, 422], 'bad_request'],
+  ['a send from a user with a slash', 'POST', M, { body: message({ from: 'a/b' }) }, [400, 422], 'bad_request'],
+  ['a send without a body', 'POST', M, { body: message({ body: undefined }) }, [400, 422], 'bad_request'],
+  ['a send of an unknown kind', 'POST', M, { body: message({ kind: 'shout' }) }, [400, 422], 'bad_request'],
+  ['an edit of nothing', 'POST', M, { body: message({ kind: 'edit' }) }, [400, 422], 'bad_request'],
   ['a page with a limit that is a word', 'GET', `${M}?limit=all`, {}, [400], 'bad_request'],
   ['a page with a limit of 0', 'GET', `${M}?limit=0`, {}, [400], 'bad_request'],
   ['a page after a word', 'GET', `${M}?after=x`, {}, [400], 'bad_request'],
   ['a page before a number below zero', 'GET', `${M}?before=-1`, {}, [400], 'bad_request'],
-  ['a conversation of an unknown kind', 'PUT', '/v1/conversations/new', { body: conversation({ kind: 'party' }) }, [400], 'bad_request'],
-  ['a conversation whose members are a word', 'PUT', '/v1/conversations/new', { body: conversation({ members: 'alice' }) }, [400], 'bad_request'],
-  ['a conversation whose members are numbers', 'PUT', '/v1/conversations/new', { body: conversation({ members: [1] }) }, [400], 'bad_request'],
-  ['a conversation with a member with a space', 'PUT', '/v1/conversations/new', { body: conversation({ members: ['a b'] }) }, [400], 'bad_request'],
-  ['a conversation with 1,001 members', 'PUT', '/v1/conversations/new', { body: conversation({ members: Array.from({ length: 1001 }, (_, i) => `u${i}`) }) }, [400, 413], undefined],
+  ['a conversation of an unknown kind', 'PUT', '/v1/conversations/new', { body: conversation({ kind: 'party' }) }, [400, 422], 'bad_request'],
+  ['a conversation whose members are a word', 'PUT', '/v1/conversations/new', { body: conversation({ members: 'alice' }) }, [400, 422], 'bad_request'],
+  ['a conversation whose members are numbers', 'PUT', '/v1/conversations/new', { body: conversation({ members: [1] }) }, [400, 422], 'bad_request'],
+  ['a conversation with a member with a space', 'PUT', '/v1/conversations/new', { body: conversation({ members: ['a b'] }) }, [400, 422], 'bad_request'],
+  ['a conversation with 1,001 members', 'PUT', '/v1/conversations/new', { body: conversation({ members: Array.from({ length: 1001 }, (_, i) => `u${i}`) }) }, [400, 413, 422], undefined],
   ['a conversation with a slash in its name', 'PUT', '/v1/conversations/a%2Fb', { body: conversation() }, [400, 404], undefined],
   ['a conversation with a NUL in its name', 'PUT', '/v1/conversations/a%00b', { body: conversation() }, [400, 404], undefined],
   ['a conversation with bad UTF-8 in its name', 'PUT', '/v1/conversations/a%ff', { body: conversation() }, [400, 404], undefined],
   ['a conversation with half an escape in its name', 'PUT', '/v1/conversations/a%2', { body: conversation() }, [400, 404], undefined],
   ['a conversation with a name of 129 bytes', 'PUT', `/v1/conversations/${'x'.repeat(129)}`, { body: conversation() }, [400, 404, 414], undefined],
-  ['presence of a word', 'POST', '/v1/presence', { body: { users: 'alice' } }, [400], 'bad_request'],
-  ['presence of 1,001 users', 'POST', '/v1/presence', { body: { users: Array.from({ length: 1001 }, (_, i) => `u${i}`) } }, [400, 413], undefined],
-  ['a batch of a word', 'POST', '/v1/batch', { body: { operations: 'x' } }, [400], 'bad_request'],
-  ['a batch of 101', 'POST', '/v1/batch', { body: { operations: Array.from({ length: 101 }, () => ({ method: 'GET', path: C })) } }, [400, 413], undefined],
+  ['presence of a word', 'POST', '/v1/presence', { body: { users: 'alice' } }, [400, 422], 'bad_request'],
+  ['presence of 1,001 users', 'POST', '/v1/presence', { body: { users: Array.from({ length: 1001 }, (_, i) => `u${i}`) } }, [400, 413, 422], undefined],
+  ['a batch of a word', 'POST', '/v1/batch', { body: { operations: 'x' } }, [400, 422], 'bad_request'],
+  ['a batch of 101', 'POST', '/v1/batch', { body: { operations: Array.from({ length: 101 }, () => ({ method: 'GET', path: C })) } }, [400, 413, 422], undefined],
   // 403, 409, 413, 415
   ['a send from a user who is no member', 'POST', M, { body: message({ from: 'carol' }) }, [403], 'forbidden'],
   ['a conversation of another kind than it is', 'PUT', C, { body: conversation({ kind: 'channel', members: ['alice', 'bob'] }) }, [409], 'conflict'],
@@ -88,7 +89,7 @@ const refusedCases = refused.map(([sentence, method, path, options, statuses, co
   async run(bench) {
     const answer = await request(bench.hub.url, method, path, { key: API_KEY, ...options });
     expect(statuses.includes(answer.status), `it was answered ${answer.status} ${answer.text.slice(0, 300)}`);
-    if (statuses.length > 1) return;
+    if (code === undefined && statuses.length > 1) return;
     expect(typeof answer.json?.error?.code === 'string' && typeof answer.json.error.message === 'string', `the error is told as ${answer.text}`);
     expect(code === undefined || answer.json.error.code === code, `its code is ${answer.json.error.code}`);
   },
