@@ -443,6 +443,7 @@ int worker_run(const struct worker_options *options) {
         if (!worker)
                 return 1;
         worker->options = options;
+        signal(SIGPIPE, SIG_IGN); /* a peer that is gone is an answer of write(), not the end */
         int r = worker_open(worker);
         if (r < 0) {
                 log_error("The worker cannot start. error=\"%s\"", strerror(-r));
