@@ -3,7 +3,7 @@
  * node.c: the node channel, see node.h.
  *
  * A message is  <letter> <counter> <header> \n <user n user n …> \n <body>
- *      M  entry    R  receipt    J  member    K  kick    P  presence    T  typing    S  signal    B  the probe
+ *      M  entry    R  receipt    J  member    K  kick    P  presence    T  typing    S  signal    N  a new node    B  the probe
  *
  * Time of a lost message, at worst:
  *
@@ -391,6 +391,10 @@ static void node_on_message(struct node *node, struct slice channel, struct slic
         if (message.letter == 'B') {
                 node->probe_back_ms = clock_monotonic_ms();
                 metrics_add(PROBES, 1);
+                return;
+        }
+        if (message.letter == 'N') {
+                node->options.on_birth(node->options.context, message.header);
                 return;
         }
         if (counter) {

@@ -169,6 +169,11 @@ static void worker_on_presence(void *context, struct slice user, int64_t seen_ms
         watch_on_presence(worker->hub.watch, user, seen_ms, invisible, live);
 }
 
+static void worker_on_birth(void *context, struct slice node) {
+        struct worker *worker = context;
+        lease_on_birth(worker->hub.lease, node);
+}
+
 static void worker_on_repair(void *context) {
         struct worker *worker = context;
         watch_on_repair(worker->hub.watch);
@@ -369,6 +374,7 @@ static int worker_open_store(struct worker *worker) {
                 .typing_ttl_ms = config->typing_ttl_ms,
                 .context = worker,
                 .on_presence = worker_on_presence,
+                .on_birth = worker_on_birth,
                 .on_repair = worker_on_repair,
         });
         hub->acks = acks_new(&hub->fanout);

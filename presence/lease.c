@@ -19,6 +19,7 @@ struct lease_peer {
         UT_hash_handle hh;
         int64_t at_ms; /* store time of its latest renewal */
         bool listed;   /* in the latest answer */
+        bool born;     /* told by the node channel; an answer under way may not know it yet */
         bool dead;
         size_t id_len;
         char id[];
@@ -70,7 +71,7 @@ bool lease_is_alive(const struct lease *lease, struct slice node) {
         const struct lease_peer *peer = lease_peer(lease, node);
         if (peer)
                 return !peer->dead;
-        /* Unknown: it may have begun since our latest look, or be long gone. New nodes are known within a second. */
+        /* Unknown: long gone, as new ones are told (lease#1 in lua/node.lua); unless we ourselves have only begun. */
         return lease->now_ms - lease->since_ms < LEASE_TTL_MS;
 }
 
@@ -115,13 +116,22 @@ static void lease_see(struct lease *lease, struct slice node, int64_t at_ms) {
         peer->listed = true;
 }
 
+void lease_on_birth(struct lease *lease, struct slice node) {
+        lease_see(lease, node, lease->now_ms);
+        struct lease_peer *peer = lease_peer(lease, node);
+        if (!peer)
+                return;
+        peer->dead = false;
+        peer->born = true;
+}
+
 static void lease_judge(struct lease *lease) {
         bool may_judge = lease->now_ms - lease->since_ms >= LEASE_TTL_MS;
         struct lease_peer *peer, *next;
         HASH_ITER(hh, lease->peers, peer, next) {
                 struct slice id = { peer->id, peer->id_len };
-                bool gone = !peer->listed;
-                peer->listed = false;
+                bool gone = !peer->listed && !peer->born;
+                peer->listed = peer->born = false;
                 /* One that is no longer listed has left by itself: no need to wait. */
                 if (!peer->dead && (gone || (may_judge && lease->now_ms - peer->at_ms > LEASE_TTL_MS))) {
                         peer->dead = true;
@@ -166,5 +176,7 @@ void lease_tick(struct lease *lease) {
         struct call *call = store_call(lease->fanout->store, "lease");
         call_key_in(call, KEY_NODES, 0, SLICE(""));
         call_arg(call, node_id(lease->fanout->node));
+        call_arg_channel(call, 0);
+        call_arg_int(call, LEASE_TTL_MS);
         lease->asking = call_send(call, lease_on_reply, lease) == 0;
 }
