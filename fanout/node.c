@@ -162,10 +162,10 @@ static int node_ask_heads(struct node *node, struct node_heads *heads) {
         struct call *call = store_call(node->fanout->store, "heads");
         const char *user = heads->users.ptr;
         for (size_t i = 0; i < heads->count; i++, user += strlen(user) + 1) {
-                call_key(call, KEY_USER, slice_of(user));
-                call_key(call, KEY_INBOX, slice_of(user));
+                store_call_key(call, KEY_USER, slice_of(user));
+                store_call_key(call, KEY_INBOX, slice_of(user));
         }
-        return call_send(call, node_on_heads, heads);
+        return store_call_send(call, node_on_heads, heads);
 }
 
 void node_repair(struct node *node) {

@@ -74,14 +74,6 @@ struct worker {
         int closing;                    /* what has still to report its end */
 };
 
-struct buf *hub_scratch(struct hub *hub) {
-        return hub->scratch;
-}
-
-bool hub_is_ready(const struct hub *hub) {
-        return store_is_up(hub->fanout.store) && node_is_subscribed(hub->fanout.node) && lease_is_held(hub->lease);
-}
-
 /* ---- the flush ---- */
 
 static void worker_on_idle(uv_idle_t *idle) {
@@ -125,10 +117,6 @@ static void worker_on_prepare(uv_prepare_t *prepare) {
         worker_consider_flush(prepare->data);
 }
 
-void hub_want_flush(struct hub *hub) {
-        /* The next prepare or check sees the dirty list; both run in every turn. */
-}
-
 /* ---- what the store and the lease report ---- */
 
 static void worker_each_attach_again(struct worker *worker) {
@@ -138,7 +126,7 @@ static void worker_each_attach_again(struct worker *worker) {
 static void worker_on_store_up(void *context, bool changed) {
         struct worker *worker = context;
         log_info("The store is up. epoch=%s", store_epoch(worker->hub.fanout.store));
-        detaches_flush(worker->hub.detaches);
+        detach_flush(worker->hub.detaches);
         lease_tick(worker->hub.lease);
         if (changed)
                 worker_each_attach_again(worker);
@@ -254,7 +242,7 @@ static void worker_on_second(uv_timer_t *timer) {
                 return;
         lease_tick(hub->lease);
         node_tick(hub->fanout.node, clock_monotonic_ms());
-        detaches_flush(hub->detaches);
+        detach_flush(hub->detaches);
         if (lease_is_chosen(hub->lease))
                 sweep_run(&hub->fanout);
         worker_check_tail(worker);
@@ -353,7 +341,7 @@ static int worker_open_store(struct worker *worker) {
                 log_error("The Redis URL cannot be used.");
                 return -EINVAL;
         }
-        hub->fanout.rosters = rosters_new();
+        hub->fanout.rosters = roster_cache_new();
         hub->fanout.store = store_open(&(struct store_options){
                 .loop = hub->loop,
                 .address = &worker->address,
@@ -378,7 +366,7 @@ static int worker_open_store(struct worker *worker) {
                 .on_repair = worker_on_repair,
         });
         hub->acks = acks_new(&hub->fanout);
-        hub->detaches = detaches_new(&hub->fanout);
+        hub->detaches = detach_queue_new(&hub->fanout);
         hub->lease = lease_new(&hub->fanout, &(struct lease_options){
                 .context = worker,
                 .on_held = worker_on_lease_held,
@@ -437,9 +425,9 @@ static void worker_deinit(struct worker *worker) {
         uv_loop_close(&worker->loop);
         watch_free(hub->watch);
         lease_free(hub->lease);
-        detaches_free(hub->detaches);
+        detach_queue_free(hub->detaches);
         acks_free(hub->acks);
-        rosters_free(hub->fanout.rosters);
+        roster_cache_free(hub->fanout.rosters);
         wheel_free(hub->wheel);
         acceptor_free(hub->acceptor);
         auth_free(hub->auth);

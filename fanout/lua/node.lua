@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- b1_store: the epoch of the store, made once.   KEYS store   ARGV a random epoch   gives the epoch
 redis.register_function('b1_store', function(keys, args)
   redis.call('HSETNX', keys[1], 'epoch', args[1])
