@@ -369,7 +369,7 @@ class Wrong(Case):
             ("fewer than no workers", ["--workers", "-1"], {}, "--workers"),
             ("another scheme", ["--redis", "http://127.0.0.1"], {}, "--redis"),
             ("no folder", ["--data", ""], {}, "--data"),
-            ("half a TLS pair", ["--tls-cert", text], {}, "belong together"),
+            ("half a TLS pair", ["--tls-cert", text], {}, "TLS needs both"),
             ("a missing certificate", ["--tls-cert", "/nowhere.pem", "--tls-key", text], {}, "/nowhere.pem"),
             ("a certificate that is none", ["--tls-cert", text, "--tls-key", text], {}, "no certificate"),
             ("no secret", [], {"BELFRY_JWT_SECRET": ""}, "BELFRY_JWT_SECRET"),
