@@ -15,7 +15,7 @@
 static char folder[64];
 
 static int make_folder(void **state) {
-        strcpy(folder, "/tmp/test_store.XXXXXX");
+        snprintf(folder, sizeof folder, "/tmp/test_store.XXXXXX");
         return mkdtemp(folder) ? 0 : -1;
 }
 
