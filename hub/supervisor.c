@@ -233,7 +233,7 @@ static void announce(struct supervisor *s) {
         port_print(&s->address, s->address_len, address, sizeof address);
         log_info("The hub serves. address=%s workers=%u took_ms=%" PRIu64, address, s->workers_count,
                  clock_monotonic_ms() - s->started_ms);
-        printf("Belfry is ready: %s://%s/\n", s->config->tls_cert && *s->config->tls_cert ? "https" : "http", address);
+        printf("Belfry is ready: %s://%s/\n", s->config->tls_cert[0] ? "https" : "http", address);
         if (s->config->dev)
                 printf("Development mode: the demo is at that URL; the API key is in %s/api-key; belfry token --data %s --user "
                        "alice makes a token.\n",
@@ -281,10 +281,6 @@ static bool is_probe_due(const struct supervisor *s, uint64_t now_ms) {
 
 /* ---- signals ---- */
 
-static bool differs(const char *a, const char *b) {
-        return strcmp(a ? a : "", b ? b : "") != 0;
-}
-
 static void reload(struct supervisor *s) {
         struct config *config = NULL;
         char *error = NULL;
@@ -295,8 +291,8 @@ static void reload(struct supervisor *s) {
                 return;
         }
         const struct config *old = s->config;
-        if (differs(old->listen, config->listen) || differs(old->data, config->data) || differs(old->redis, config->redis) ||
-            differs(old->redis_server, config->redis_server) || old->workers != config->workers || old->dev != config->dev)
+        if (strcmp(old->listen, config->listen) != 0 || strcmp(old->data, config->data) != 0 || strcmp(old->redis, config->redis) != 0 ||
+            strcmp(old->redis_server, config->redis_server) != 0 || old->workers != config->workers || old->dev != config->dev)
                 log_warning("listen, data, workers, dev and the Redis to use change only with a restart.");
         enum log_level level;
         if (log_parse_level(config->log_level, &level) == 0)
@@ -467,7 +463,7 @@ static int lock_store(struct supervisor *s) {
 }
 
 static int open_store(struct supervisor *s) {
-        if (s->config->redis && *s->config->redis)
+        if (s->config->redis[0])
                 return 0;
         char *error = NULL;
         int r = store_server_new(s->config->data, s->config->redis_server, &s->store_server, &error);

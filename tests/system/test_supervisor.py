@@ -90,6 +90,13 @@ def wait_gone(pid, seconds=PATIENCE_S):
         os.close(fd)
 
 
+def kill_if_it_lives(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
 def ask_store(folder, *words):
     """One command to the Redis of a folder, its answer as bytes. The folder's path may be longer than a socket's may."""
     fd = os.open(folder, os.O_PATH)
@@ -277,6 +284,7 @@ class Folder(Case):
         os.chmod(hanging, 0o700)
         hub = self.start(BELFRY_REDIS_SERVER=hanging).wait_ready()
         redis = hub.pid_of("redis")
+        self.addCleanup(kill_if_it_lives, redis)
         hub.process.kill()
         hub.process.wait()
         again = self.start().wait_ready()
@@ -369,7 +377,7 @@ class Wrong(Case):
             ("fewer than no workers", ["--workers", "-1"], {}, "--workers"),
             ("another scheme", ["--redis", "http://127.0.0.1"], {}, "--redis"),
             ("no folder", ["--data", ""], {}, "--data"),
-            ("half a TLS pair", ["--tls-cert", text], {}, "belong together"),
+            ("half a TLS pair", ["--tls-cert", text], {}, "TLS needs both"),
             ("a missing certificate", ["--tls-cert", "/nowhere.pem", "--tls-key", text], {}, "/nowhere.pem"),
             ("a certificate that is none", ["--tls-cert", text, "--tls-key", text], {}, "no certificate"),
             ("no secret", [], {"BELFRY_JWT_SECRET": ""}, "BELFRY_JWT_SECRET"),
