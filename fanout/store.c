@@ -24,7 +24,7 @@
 #include "base/metrics.h"
 #include "fanout/functions.h"
 
-enum { STORE_EPOCH_BYTES = 16, STORE_CALL_BYTES = 16 << 20 };
+enum { STORE_EPOCH_BYTES = 16, STORE_CALL_BYTES = 16 << 20, STORE_LIBRARY_BYTES = 1 << 20 };
 
 struct call {
         struct store *store;
@@ -289,12 +289,12 @@ static void store_on_link_down(struct link *link, void *context) {
 static int store_make_library(struct store *store) {
         unsigned char digest[EVP_MAX_MD_SIZE];
         unsigned len = 0;
-        if (!EVP_Digest(functions_text, functions_text_len, digest, &len, EVP_sha256(), NULL))
+        buf_init(&store->library, STORE_LIBRARY_BYTES);
+        functions_add(&store->library);
+        if (buf_failed(&store->library) || !EVP_Digest(store->library.ptr, store->library.len, digest, &len, EVP_sha256(), NULL))
                 return -EIO;
         for (unsigned i = 0; i < 20; i++)
                 snprintf(store->version + i * 2, 3, "%02x", digest[i]);
-        buf_init(&store->library, 1 << 20);
-        buf_add(&store->library, functions_text, functions_text_len);
         buf_printf(&store->library,
                    "\nredis.register_function{ function_name = 'b1_version', callback = function() return '%s' end, "
                    "flags = { 'no-writes' } }\n",

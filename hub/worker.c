@@ -181,8 +181,12 @@ static void worker_announce(struct worker *worker) {
                 return;
         worker->announced = true;
         log_info("The worker serves. node=%.*s", (int)node_id(worker->hub.fanout.node).len, node_id(worker->hub.fanout.node).ptr);
-        if (worker->options->ready_fd >= 0 && write(worker->options->ready_fd, "r", 1) != 1)
+        int fd = worker->options->ready_fd;
+        if (fd < 0)
+                return;
+        if (write(fd, "r", 1) != 1)
                 log_warning("Nobody waits for this worker to be ready.");
+        close(fd);
 }
 
 /* Is the loop asleep for less than half of its time? */
@@ -443,6 +447,7 @@ int worker_run(const struct worker_options *options) {
         if (!worker)
                 return 1;
         worker->options = options;
+        signal(SIGPIPE, SIG_IGN); /* a peer that is gone is an answer of write(), not the end */
         int r = worker_open(worker);
         if (r < 0) {
                 log_error("The worker cannot start. error=\"%s\"", strerror(-r));

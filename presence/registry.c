@@ -166,9 +166,7 @@ static void registry_on_presence(void *arg, const struct redisReply *reply) {
                 _cleanup_buf_ struct buf devices = BUF_INIT(REGISTRY_BYTES);
                 enum flap_status status = registry_evaluate(job->lease, live, invisible, &devices);
                 if (!job->alone)
-                        buf_add_char(&out, i ? ',' : ' ');
-                if (!job->alone)
-                        buf_add_char(&out, '{');
+                        buf_add_text(&out, i ? ",{" : "{");
                 buf_add_text(&out, "\"user\":");
                 buf_add_json(&out, job->users[i]);
                 buf_printf(&out, ",\"status\":\"%s\",\"last_seen\":", flap_text(status));

@@ -218,12 +218,13 @@ static void watch_answer(struct watch_request *request, int answer) {
                 return;
         _cleanup_buf_ struct buf out = BUF_INIT((size_t)LIMIT_LIST_ITEMS * WATCH_FRAME_BYTES);
         buf_add_text(&out, "\"presence\":[");
+        bool first = true;
         for (size_t i = 0; i < request->count && !answer; i++) {
                 struct watched *watched = watch_find(request->watch, request->users[i]);
                 if (!watched)
                         continue;
-                buf_add_char(&out, i ? ',' : ' ');
-                buf_add_char(&out, '{');
+                buf_add_text(&out, first ? "{" : ",{");
+                first = false;
                 watch_add_state(&out, watched);
                 buf_add_char(&out, '}');
         }
