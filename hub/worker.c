@@ -3,7 +3,7 @@
  * worker.c: puts a hub worker together, runs it, and takes it apart.
  *
  * One loop drives everything:
- *      every 100 ms  the timing wheel, acknowledgements        every second  lease, counters, probe, sweeper
+ *      every 100 ms  the timing wheel, acknowledgements, (every fifth) the lease        every second  counters, probe, sweeper
  *      after each turn's I/O, and before it sleeps: the flush of the dirty list
  *
  * A drain: stop listening -> goaway and close 4001 to everyone, each with a delay of its own -> leave the store -> end.
@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <libwebsockets.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -69,7 +70,7 @@ struct worker {
         uint64_t flushed_ms;
         uint64_t idle_ns, idle_at_ns;   /* for the share of time the loop sleeps */
         uint64_t drain_ends_ms;
-        unsigned seconds;
+        unsigned ticks, seconds;
         bool announced, ending, tail_asked;
         int closing;                    /* what has still to report its end */
 };
@@ -137,8 +138,14 @@ static void worker_on_store_down(void *context) {
         log_warning("The store is away; requests get unavailable until it is back.");
 }
 
+/* The process that had this slot before has died: its sessions count no longer. */
 static void worker_on_lease_held(void *context) {
-        log_debug("The lease is held.");
+        struct worker *worker = context;
+        struct metrics_slot *slot = process.metrics;
+        if (slot->node[0])
+                lease_leave(worker->hub.lease, slice_of(slot->node));
+        struct slice node = node_id(worker->hub.fanout.node);
+        snprintf(slot->node, sizeof(slot->node), "%.*s", (int)node.len, node.ptr);
 }
 
 static void worker_on_lease_lost(void *context) {
@@ -197,6 +204,8 @@ static void worker_on_tick(uv_timer_t *timer) {
         worker_measure(worker);
         wheel_advance(worker->hub.wheel, uv_now(&worker->loop));
         acks_flush(worker->hub.acks);
+        if (++worker->ticks % (LEASE_TICK_MS / WORKER_TICK_MS) == 0 && store_is_up(worker->hub.fanout.store))
+                lease_tick(worker->hub.lease);
         worker_announce(worker);
         if (worker->hub.draining && !worker->ending &&
             (list_is_empty(&worker->hub.sessions) || uv_now(&worker->loop) >= worker->drain_ends_ms))
@@ -240,7 +249,6 @@ static void worker_on_second(uv_timer_t *timer) {
         struct hub *hub = &worker->hub;
         if (!store_is_up(hub->fanout.store))
                 return;
-        lease_tick(hub->lease);
         node_tick(hub->fanout.node, clock_monotonic_ms());
         detach_flush(hub->detaches);
         if (lease_is_chosen(hub->lease))
@@ -260,7 +268,7 @@ static void worker_on_part_closed(void *context) {
 static void worker_end(struct worker *worker) {
         worker->ending = true;
         if (store_is_up(worker->hub.fanout.store))
-                lease_leave(worker->hub.lease);
+                lease_leave(worker->hub.lease, node_id(worker->hub.fanout.node));
         gateway_close(&worker->hub);
         worker->closing = 2;
         node_close(worker->hub.fanout.node, worker_on_part_closed, worker);

@@ -96,8 +96,8 @@ static void lease_forget(struct lease *lease, struct slice node) {
                 log_debug("A dead node could not be forgotten now.");
 }
 
-void lease_leave(struct lease *lease) {
-        lease_forget(lease, node_id(lease->fanout->node));
+void lease_leave(struct lease *lease, struct slice node) {
+        lease_forget(lease, node);
 }
 
 static void lease_see(struct lease *lease, struct slice node, int64_t at_ms) {
