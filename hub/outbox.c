@@ -3,12 +3,13 @@
 #include "hub/outbox.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/frame.h"
 #include "base/limits.h"
 
-enum outbox_kind { OUTBOX_EVENT, OUTBOX_EPHEMERAL, OUTBOX_REPLY, OUTBOX_PING };
+enum outbox_kind { OUTBOX_EVENT, OUTBOX_EPHEMERAL, OUTBOX_REPLY, OUTBOX_CONTROL };
 enum { OUTBOX_FIRST = 8, OUTBOX_TYPE_SHIFT = 56, OUTBOX_KIND_SHIFT = 60 };
 
 #define OUTBOX_N_MASK ((UINT64_C(1) << OUTBOX_TYPE_SHIFT) - 1)
@@ -49,9 +50,9 @@ static bool outbox_grow(struct outbox *outbox) {
 static bool outbox_add(struct outbox *outbox, struct frame *frame, uint64_t what) {
         if (outbox->count == outbox->capacity && !outbox_grow(outbox))
                 return false;
-        *outbox_slot(outbox, outbox->count) = (struct outbox_slot){ frame ? frame_ref(frame) : NULL, what };
+        *outbox_slot(outbox, outbox->count) = (struct outbox_slot){ frame_ref(frame), what };
         outbox->count++;
-        outbox->bytes += frame ? frame->len : 0;
+        outbox->bytes += frame->len;
         return true;
 }
 
@@ -79,8 +80,25 @@ bool outbox_add_reply(struct outbox *outbox, struct frame *text) {
         return true;
 }
 
+/* Control frames are held as they go out. Payload: at most 125 bytes. */
+static bool outbox_add_control(struct outbox *outbox, unsigned char opcode, const void *payload, size_t len) {
+        char bytes[2 + 125] = { (char)(0x80 | opcode), (char)len };
+        memcpy(bytes + 2, payload, len);
+        struct frame *frame = frame_new((struct slice){ bytes, 2 + len });
+        bool added = frame && outbox_add(outbox, frame, outbox_what(OUTBOX_CONTROL, 0, 0));
+        frame_unref(frame);
+        return added;
+}
+
 bool outbox_add_ping(struct outbox *outbox) {
-        return outbox->count < LIMIT_OUTBOX_FRAMES && outbox_add(outbox, NULL, outbox_what(OUTBOX_PING, 0, 0));
+        return outbox->count < LIMIT_OUTBOX_FRAMES && outbox_add_control(outbox, 0x9, "", 0);
+}
+
+bool outbox_add_close(struct outbox *outbox, int code, struct slice reason) {
+        char payload[125] = { (char)(code >> 8), (char)code };
+        size_t len = reason.len < sizeof(payload) - 2 ? reason.len : sizeof(payload) - 2;
+        memcpy(payload + 2, reason.ptr, len);
+        return outbox_add_control(outbox, 0x8, payload, len + 2);
 }
 
 uint32_t outbox_drop_events(struct outbox *outbox) {
@@ -131,11 +149,11 @@ static size_t outbox_digits(uint64_t n, char *digits) {
 }
 
 static void outbox_write(const struct outbox_slot *slot, struct buf *out) {
-        if (outbox_kind(slot) == OUTBOX_PING) {
-                buf_add(out, "\x89\x00", 2);
+        struct slice text = { slot->frame->bytes, slot->frame->len };
+        if (outbox_kind(slot) == OUTBOX_CONTROL) {
+                buf_add_slice(out, text);
                 return;
         }
-        struct slice text = { slot->frame->bytes, slot->frame->len };
         if (outbox_kind(slot) != OUTBOX_EVENT) {
                 outbox_add_header(out, text.len);
                 buf_add_slice(out, text);
@@ -155,7 +173,7 @@ uint32_t outbox_gather(struct outbox *outbox, struct buf *out, size_t limit, uin
         uint32_t frames = 0;
         while (outbox->count) {
                 struct outbox_slot *slot = outbox_slot(outbox, 0);
-                size_t len = slot->frame ? slot->frame->len : 0;
+                size_t len = slot->frame->len;
                 if (frames && out->len + len + ENVELOPE > limit)
                         break;
                 outbox_write(slot, out);

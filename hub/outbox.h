@@ -38,6 +38,8 @@ bool outbox_add_ephemeral(struct outbox *outbox, struct frame *text);
 bool outbox_add_reply(struct outbox *outbox, struct frame *text);
 /* A WebSocket ping (RFC 6455 section 5.5.2), without payload. */
 bool outbox_add_ping(struct outbox *outbox);
+/* A close frame (section 5.5.1); nothing may be added behind it. */
+bool outbox_add_close(struct outbox *outbox, int code, struct slice reason);
 
 /* Drops all events; returns how many. */
 uint32_t outbox_drop_events(struct outbox *outbox);

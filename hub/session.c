@@ -91,10 +91,9 @@ struct registry_session session_registry(const struct session *session) {
 /* ---- writing ---- */
 
 static void session_mark_dirty(struct session *session) {
-        if (session->wsi && list_is_empty(&session->dirty)) {
+        /* The worker looks at the list in every turn of the loop. */
+        if (session->wsi && list_is_empty(&session->dirty))
                 list_append(&session->hub->dirty, &session->dirty);
-                hub_want_flush(session->hub);
-        }
 }
 
 static void session_kill(struct session *session) {
@@ -166,7 +165,7 @@ void session_flush(struct session *session) {
                         session_mark_dirty(session);
                         return;
                 }
-                struct buf *scratch = hub_scratch(hub);
+                struct buf *scratch = hub->scratch;
                 buf_clear(scratch);
                 buf_reserve(scratch, pre);
                 buf_commit(scratch, pre);
@@ -186,32 +185,24 @@ void session_flush(struct session *session) {
                 }
         }
         session->blocked = lws_partial_buffered(session->wsi);
-        if (session->blocked || session->state == SESSION_CLOSING)
+        if (session->blocked)
                 lws_callback_on_writable(session->wsi);
+        else if (session->state == SESSION_CLOSING)
+                session->close_sent = true; /* the peer answers it, or the timer ends the wait */
         session_resume(session);
         if (session->state == SESSION_REPLAYING)
                 session_advance(session);
 }
 
-int session_on_writable(struct session *session) {
-        session_flush(session);
-        if (session->state != SESSION_CLOSING || session->outbox.count || lws_partial_buffered(session->wsi))
-                return 0;
-        const char *reason = codes_close_reason(session->close_code);
-        lws_close_reason(session->wsi, session->close_code, (unsigned char *)(uintptr_t)reason, strlen(reason));
-        session->close_sent = true;
-        return -1;
-}
-
 void session_close(struct session *session, enum close_code code) {
         if (session->state >= SESSION_CLOSING)
                 return;
-        session->close_code = (uint16_t)code;
         outbox_drop_events(&session->outbox);
         session_move(session, SESSION_CLOSING);
+        if (!outbox_add_close(&session->outbox, code, slice_of(codes_close_reason(code))))
+                session_kill(session);
         wheel_start(session->hub->wheel, &session->timer, uv_now(session->hub->loop) + SESSION_CLOSE_MS);
         session_mark_dirty(session);
-        lws_callback_on_writable(session->wsi);
 }
 
 void session_drain(struct session *session, uint64_t retry_after_ms) {
@@ -524,7 +515,7 @@ static int session_name(struct session *session, struct slice user, struct slice
         session->subscriber.user = (struct slice){ session->user, user.len };
         session->subscriber.device = (struct slice){ session->device, device.len };
         session->subscriber.session = (struct slice){ session->id, sizeof(session->id) - 1 };
-        ack_init(&session->ack, session->subscriber.user, session->subscriber.device);
+        acks_init(&session->ack, session->subscriber.user, session->subscriber.device);
         return 0;
 }
 
@@ -751,7 +742,7 @@ static bool session_check_peer(struct session *session, uint64_t now_ms) {
 static void session_on_due(struct wheel_timer *timer, uint64_t now_ms) {
         struct session *session = LIST_CONTAINER(timer, struct session, timer);
         if (session->state == SESSION_CLOSING) {
-                session_kill(session);
+                session_kill(session); /* the close frame was not answered */
                 return;
         }
         if (session->state == SESSION_FRESH && now_ms >= session->opened_ms + (uint64_t)session->hub->config->hello_ms) {
@@ -883,7 +874,7 @@ void session_on_closed(struct session *session) {
                 struct registry_session registry = session_registry(session);
                 node_remove(hub->fanout.node, &session->subscriber);
                 acks_take(hub->acks, &session->ack);
-                detaches_add(hub->detaches, &registry);
+                detach_add(hub->detaches, &registry);
         }
         hub->connections--;
         metrics_sub(CONNECTIONS, 1);

@@ -9,7 +9,7 @@
  * ATTACHING  the token is good; the store is asked for the device's place. Events may already arrive: only the head is noted
  * REPLAYING  pages are read from the inbox and sent while fewer than the window are unacknowledged
  * LIVE       everything up to the head was sent; events come straight from the node channel
- * CLOSING    a close code is set; what is queued is written, then the close frame
+ * CLOSING    what is queued is written, then the close frame; the peer's answer to it is waited for
  * ENDED      the socket is gone; the memory stays while answers are under way
  *
  * Invariants:
@@ -59,7 +59,6 @@ struct session {
         uint64_t opened_ms, heard_ms, pinged_ms; /* pinged_ms 0: no ping is open */
         int64_t token_ms;           /* wall time at which the token expires; 0: no token yet */
         uint64_t bucket_us;         /* see session_allow() */
-        uint16_t close_code;
         uint16_t in_flight;         /* requests waiting for the store */
         bool registered;            /* in the node's audience */
         bool counted;               /* in the gauge of sessions */
@@ -85,11 +84,9 @@ struct session *session_unref(struct session *session);
 void session_on_frame(struct session *session, struct slice text, bool binary);
 void session_on_too_large(struct session *session);
 void session_on_heard(struct session *session);
-/* The socket may be written. Nonzero: close it now (the close reason is set). */
-int session_on_writable(struct session *session);
 void session_on_closed(struct session *session);
 
-/* Writes what is queued; called by the flush of the dirty list. */
+/* Writes what is queued, as far as the socket takes it: called by the flush of the dirty list and when the socket is writable again. */
 void session_flush(struct session *session);
 
 /* A frame in answer to a request, or said by the hub itself. */

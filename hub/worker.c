@@ -74,14 +74,6 @@ struct worker {
         int closing;                    /* what has still to report its end */
 };
 
-struct buf *hub_scratch(struct hub *hub) {
-        return hub->scratch;
-}
-
-bool hub_is_ready(const struct hub *hub) {
-        return store_is_up(hub->fanout.store) && node_is_subscribed(hub->fanout.node) && lease_is_held(hub->lease);
-}
-
 /* ---- the flush ---- */
 
 static void worker_on_idle(uv_idle_t *idle) {
@@ -125,10 +117,6 @@ static void worker_on_prepare(uv_prepare_t *prepare) {
         worker_consider_flush(prepare->data);
 }
 
-void hub_want_flush(struct hub *hub) {
-        /* The next prepare or check sees the dirty list; both run in every turn. */
-}
-
 /* ---- what the store and the lease report ---- */
 
 static void worker_each_attach_again(struct worker *worker) {
@@ -138,7 +126,7 @@ static void worker_each_attach_again(struct worker *worker) {
 static void worker_on_store_up(void *context, bool changed) {
         struct worker *worker = context;
         log_info("The store is up. epoch=%s", store_epoch(worker->hub.fanout.store));
-        detaches_flush(worker->hub.detaches);
+        detach_flush(worker->hub.detaches);
         lease_tick(worker->hub.lease);
         if (changed)
                 worker_each_attach_again(worker);
@@ -169,6 +157,11 @@ static void worker_on_presence(void *context, struct slice user, int64_t seen_ms
         watch_on_presence(worker->hub.watch, user, seen_ms, invisible, live);
 }
 
+static void worker_on_birth(void *context, struct slice node) {
+        struct worker *worker = context;
+        lease_on_birth(worker->hub.lease, node);
+}
+
 static void worker_on_repair(void *context) {
         struct worker *worker = context;
         watch_on_repair(worker->hub.watch);
@@ -181,8 +174,12 @@ static void worker_announce(struct worker *worker) {
                 return;
         worker->announced = true;
         log_info("The worker serves. node=%.*s", (int)node_id(worker->hub.fanout.node).len, node_id(worker->hub.fanout.node).ptr);
-        if (worker->options->ready_fd >= 0 && write(worker->options->ready_fd, "r", 1) != 1)
+        int fd = worker->options->ready_fd;
+        if (fd < 0)
+                return;
+        if (write(fd, "r", 1) != 1)
                 log_warning("Nobody waits for this worker to be ready.");
+        close(fd);
 }
 
 /* Is the loop asleep for less than half of its time? */
@@ -245,7 +242,7 @@ static void worker_on_second(uv_timer_t *timer) {
                 return;
         lease_tick(hub->lease);
         node_tick(hub->fanout.node, clock_monotonic_ms());
-        detaches_flush(hub->detaches);
+        detach_flush(hub->detaches);
         if (lease_is_chosen(hub->lease))
                 sweep_run(&hub->fanout);
         worker_check_tail(worker);
@@ -344,7 +341,7 @@ static int worker_open_store(struct worker *worker) {
                 log_error("The Redis URL cannot be used.");
                 return -EINVAL;
         }
-        hub->fanout.rosters = rosters_new();
+        hub->fanout.rosters = roster_cache_new();
         hub->fanout.store = store_open(&(struct store_options){
                 .loop = hub->loop,
                 .address = &worker->address,
@@ -365,10 +362,11 @@ static int worker_open_store(struct worker *worker) {
                 .typing_ttl_ms = config->typing_ttl_ms,
                 .context = worker,
                 .on_presence = worker_on_presence,
+                .on_birth = worker_on_birth,
                 .on_repair = worker_on_repair,
         });
         hub->acks = acks_new(&hub->fanout);
-        hub->detaches = detaches_new(&hub->fanout);
+        hub->detaches = detach_queue_new(&hub->fanout);
         hub->lease = lease_new(&hub->fanout, &(struct lease_options){
                 .context = worker,
                 .on_held = worker_on_lease_held,
@@ -427,9 +425,9 @@ static void worker_deinit(struct worker *worker) {
         uv_loop_close(&worker->loop);
         watch_free(hub->watch);
         lease_free(hub->lease);
-        detaches_free(hub->detaches);
+        detach_queue_free(hub->detaches);
         acks_free(hub->acks);
-        rosters_free(hub->fanout.rosters);
+        roster_cache_free(hub->fanout.rosters);
         wheel_free(hub->wheel);
         acceptor_free(hub->acceptor);
         auth_free(hub->auth);
@@ -443,6 +441,7 @@ int worker_run(const struct worker_options *options) {
         if (!worker)
                 return 1;
         worker->options = options;
+        signal(SIGPIPE, SIG_IGN); /* a peer that is gone is an answer of write(), not the end */
         int r = worker_open(worker);
         if (r < 0) {
                 log_error("The worker cannot start. error=\"%s\"", strerror(-r));

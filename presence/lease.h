@@ -35,6 +35,8 @@ void lease_tick(struct lease *lease);
 bool lease_is_held(const struct lease *lease);
 /* Does a session on this node count? */
 bool lease_is_alive(const struct lease *lease, struct slice node);
+/* The node channel says that a node is new, or lives again. */
+void lease_on_birth(struct lease *lease, struct slice node);
 /* Of all living nodes, the one that does what needs doing once. */
 bool lease_is_chosen(const struct lease *lease);
 /* Leaves for good, so that others need not wait for the lease to run out. */
