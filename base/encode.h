@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* encode.h: base64url without padding (RFC 4648 section 5, as JWTs use it), hex, percent-encoding. */
+/* encode.h: base64url without padding (RFC 4648 section 5, as JWTs use it), percent-encoding. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -14,6 +14,9 @@
  * 4. A link that has waited timeout_ms for a reply is lost (the peer is hung or the network is).
  * 5. With pushes (a subscriber link), frames named message, smessage, subscribe, ssubscribe, sunsubscribe … go to on_push and
  *    never to a command's callback. Its reader is never blocked by the receiver.
+ * 6. A READONLY reply, or a refused subscription, ends the connection after its callback: the address leads elsewhere by now.
+ *
+ * Any callback may call link_command() and link_close(). The process must ignore SIGPIPE.
  */
 #pragma once
 #include <stdbool.h>
@@ -56,7 +59,7 @@ struct link_options {
         void *context;
         /* Connected, greeted (AUTH, SELECT): commands may be sent. Comes again after each reconnect. */
         void (*on_up)(struct link *link, void *context);
-        /* Lost. Pending callbacks have had their NULL before. */
+        /* Lost after it was up. Pending callbacks have had their NULL before. Not after link_close(). */
         void (*on_down)(struct link *link, void *context);
         /* A push frame: an array whose first element names it. The reply is freed afterwards. */
         void (*on_push)(struct link *link, struct redisReply *reply, void *context);
@@ -67,7 +70,10 @@ typedef void (*link_reply_fn)(struct link *link, struct redisReply *reply, void 
 
 /* Starts connecting. NULL without memory. */
 struct link *link_open(uv_loop_t *loop, const struct link_options *options);
-/* Ends: pending callbacks get NULL, then on_closed comes (from the loop, exactly once) and the link is freed. */
+/*
+ * Ends: pending callbacks get NULL, then on_closed comes (all from the loop, exactly once) and the link is freed. Takes as long
+ * as a look-up of the host's name that has begun: libuv cannot cancel one.
+ */
 void link_close(struct link *link, void (*on_closed)(void *context), void *context);
 
 /*

@@ -32,7 +32,10 @@ struct auth_claims {
 __attribute__((warn_unused_result)) int auth_new(const struct config *config, struct auth **ret_auth, char **ret_error);
 struct auth *auth_free(struct auth *auth);
 
-/* 0 and *ret_claims, or an AUTH_E_ answer. now_ms is wall time; 30 s of clock skew are forgiven for nbf and iat, none for exp. */
+/*
+ * 0 and *ret_claims, an AUTH_E_ answer, or -ENOMEM. now_ms is wall time; 30 s of clock skew are forgiven for nbf and iat, none
+ * for exp.
+ */
 __attribute__((warn_unused_result)) int auth_verify(struct auth *auth, struct slice token, int64_t now_ms, struct auth_claims *ret_claims);
 
 /* Is this an API key of the backend? False if none is configured. */

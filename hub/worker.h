@@ -20,6 +20,7 @@ struct worker_options {
         socklen_t address_len;
         struct metrics_page *metrics;
         uint32_t index;                  /* 0 … workers - 1; its metrics slot is index + 1 (the supervisor has 0) */
+        int ready_fd;                    /* gets one byte once the worker serves, then is closed; -1: nobody waits for it */
 };
 
 /* Runs until SIGTERM (drains, then returns 0) or a fatal error (returns 1). SIGHUP loads the configuration again. */

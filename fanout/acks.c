@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* acks.c: see acks.h; the store's side is b1_ack in lua/inbox.lua. */
+#include "fanout/acks.h"
+
+#include <hiredis/hiredis.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "fanout/fanout.h"
+#include "fanout/receipt.h"
+#include "fanout/store.h"
+
+enum {
+        ACKS_CALL = 64,                         /* devices of one call */
+        ACKS_DEVICE_AGE_S = 30 * 24 * 3600,     /* a device not seen for 30 days holds nothing back */
+};
+
+struct acks_item {
+        char user[LIMIT_ID_BYTES], device[LIMIT_ID_BYTES];
+        uint8_t user_len, device_len;
+        uint64_t n;
+};
+
+struct acks_job {
+        struct list link; /* in acks->jobs while it waits to be repeated */
+        struct acks *acks;
+        size_t count;
+        struct acks_item items[];
+};
+
+struct acks {
+        struct fanout *fanout;
+        struct list waiting; /* struct ack, link */
+        struct list jobs;    /* struct acks_job, link: to be repeated */
+};
+
+struct acks *acks_new(struct fanout *fanout) {
+        struct acks *acks = calloc(1, sizeof(*acks));
+        if (!acks)
+                return NULL;
+        acks->fanout = fanout;
+        list_init(&acks->waiting);
+        list_init(&acks->jobs);
+        return acks;
+}
+
+struct acks *acks_free(struct acks *acks) {
+        if (!acks)
+                return NULL;
+        LIST_FOR_EACH(link, &acks->jobs) free(LIST_CONTAINER(link, struct acks_job, link));
+        free(acks);
+        return NULL;
+}
+
+void acks_init(struct ack *ack, struct slice user, struct slice device) {
+        list_init(&ack->link);
+        ack->user = user;
+        ack->device = device;
+        ack->n = 0;
+}
+
+void acks_note(struct acks *acks, struct ack *ack, uint64_t n) {
+        if (n <= ack->n)
+                return;
+        ack->n = n;
+        if (list_is_empty(&ack->link))
+                list_append(&acks->waiting, &ack->link);
+}
+
+static void acks_on_reply(void *arg, const struct redisReply *reply) {
+        struct acks_job *job = arg;
+        struct acks *acks = job->acks;
+        if (!reply) {
+                list_append(&acks->jobs, &job->link);
+                return;
+        }
+        for (size_t i = 0; i < job->count; i++) {
+                const struct acks_item *item = &job->items[i];
+                const struct redisReply *flat = store_item(reply, i);
+                for (size_t k = 0; k + 1 < store_count(flat); k += 2) {
+                        struct slice user = { item->user, item->user_len };
+                        uint64_t seq = (uint64_t)store_int(store_item(flat, k + 1));
+                        /* A receipt that gets lost here is made good by the next acknowledgement in that conversation. */
+                        if (receipt_raise(acks->fanout, user, store_text(store_item(flat, k)), seq, 0, NULL, NULL))
+                                log_debug("A receipt could not be raised.");
+                }
+        }
+        free(job);
+}
+
+static void acks_send(struct acks *acks, struct acks_job *job) {
+        struct call *call = store_call(acks->fanout->store, "ack");
+        for (size_t i = 0; i < job->count; i++) {
+                struct slice user = { job->items[i].user, job->items[i].user_len };
+                store_call_key(call, KEY_USER, user);
+                store_call_key(call, KEY_INBOX, user);
+                store_call_key(call, KEY_DEVICES, user);
+                store_call_key(call, KEY_RECEIPTS, user);
+        }
+        store_call_arg_int(call, (int64_t)ACKS_DEVICE_AGE_S * 1000);
+        for (size_t i = 0; i < job->count; i++) {
+                store_call_arg(call, (struct slice){ job->items[i].device, job->items[i].device_len });
+                store_call_arg_int(call, (int64_t)job->items[i].n);
+        }
+        if (store_call_send(call, acks_on_reply, job))
+                list_append(&acks->jobs, &job->link);
+}
+
+static struct acks_job *acks_job_new(struct acks *acks) {
+        struct acks_job *job = malloc(sizeof(*job) + ACKS_CALL * sizeof(job->items[0]));
+        if (!job)
+                return NULL;
+        job->acks = acks;
+        job->count = 0;
+        list_init(&job->link);
+        return job;
+}
+
+static void acks_move(struct acks_job *job, struct ack *ack) {
+        struct acks_item *item = &job->items[job->count++];
+        memcpy(item->user, ack->user.ptr, ack->user.len);
+        memcpy(item->device, ack->device.ptr, ack->device.len);
+        item->user_len = (uint8_t)ack->user.len;
+        item->device_len = (uint8_t)ack->device.len;
+        item->n = ack->n;
+        list_remove(&ack->link);
+}
+
+void acks_take(struct acks *acks, struct ack *ack) {
+        if (list_is_empty(&ack->link))
+                return;
+        struct acks_job *job = acks_job_new(acks);
+        if (!job) {
+                list_remove(&ack->link); /* the device gets those events again */
+                return;
+        }
+        acks_move(job, ack);
+        acks_send(acks, job);
+}
+
+void acks_flush(struct acks *acks) {
+        if (!store_is_up(acks->fanout->store))
+                return;
+        struct list repeat;
+        list_init(&repeat);
+        list_splice(&repeat, &acks->jobs);
+        LIST_FOR_EACH(link, &repeat) {
+                list_remove(link);
+                acks_send(acks, LIST_CONTAINER(link, struct acks_job, link));
+        }
+        while (!list_is_empty(&acks->waiting)) {
+                struct acks_job *job = acks_job_new(acks);
+                if (!job)
+                        return;
+                struct list *link;
+                while (job->count < ACKS_CALL && (link = list_first(&acks->waiting)))
+                        acks_move(job, LIST_CONTAINER(link, struct ack, link));
+                acks_send(acks, job);
+        }
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * acks.h: brings acknowledgements to the store, coalesced, and raises the delivered watermarks they imply.
+ *
+ * 1. However often a session acknowledges between two flushes, one cursor is written.
+ * 2. An ack that could not be stored is repeated until it is; while the store is away, acks wait in their sessions.
+ */
+#pragma once
+#include <stdint.h>
+#include "base/list.h"
+#include "base/slice.h"
+
+struct acks;
+struct fanout;
+
+/* Embedded in a session. */
+struct ack {
+        struct list link;
+        struct slice user, device; /* of the embedding struct */
+        uint64_t n;
+};
+
+struct acks *acks_new(struct fanout *fanout);
+struct acks *acks_free(struct acks *acks);
+
+/* The device has everything up to n. Call acks_init first. */
+void acks_init(struct ack *ack, struct slice user, struct slice device);
+void acks_note(struct acks *acks, struct ack *ack, uint64_t n);
+/* The session ends: its ack is sent at once and not looked at again. */
+void acks_take(struct acks *acks, struct ack *ack);
+/* Sends what has come together; call it several times a second. */
+void acks_flush(struct acks *acks);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fanout.h: what the parts of this folder share in one worker. */
+#pragma once
+
+struct node;
+struct roster_cache;
+struct store;
+
+struct fanout {
+        struct store *store;
+        struct roster_cache *rosters;
+        struct node *node;
+};
+
+/* What an operation on the store ended with: 0, or one of these answers; each maps to an error code of the protocol. */
+enum {
+        FANOUT_E_UNAVAILABLE = 1,
+        FANOUT_E_NOT_FOUND,
+        FANOUT_E_FORBIDDEN,
+        FANOUT_E_BAD_REQUEST,
+        FANOUT_E_CONFLICT,
+};

@@ -1,0 +1,138 @@
+#!lua name=belfry1
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- common.lua: what the functions of the library share. The files of this folder are joined, this one first, into one
+-- Redis function library. Its number (belfry1, b1_…) changes when the meaning of a key or an argument changes, so that
+-- hubs of two versions can share a store while one replaces the other.
+--
+-- Invariants that hold between any two calls:
+--   lua#1  A conversation's seq is the highest id in its log; ids have no hole.
+--   lua#2  The event at index k of an inbox has n = base + k + 1; n is never given twice within an epoch.
+--   lua#3  c:<conv> in a user's hash is the highest seq of conv that the inbox points to; it exists while the user is a member.
+--   lua#4  Whatever is published to a node with a counter was written before, and the counter rose by one for it.
+--
+-- Keys of other users and nodes are not built here: they come as KEYS. The exception are node channels and counters, which
+-- depend on data; they are made from a prefix that carries the call's hash tag, so they stay in the call's slot.
+--
+-- Packed forms (ids have no spaces; an op may, so it comes last):
+--   pointer  m <seq> <conv> | o <seq> <conv> (own message) | r <user> <conv> | j <at> <action> <role> <user> <conv>
+--   entry    <at> <kind> <ref> <from> <device> <op> \n <body>
+--   member   <role> <delivered> <read>
+--   live     one line a session: <device> <session> <node> <flags>      flags: o online, a away, b background
+--   device   <cursor> <seen>
+
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- Publishes one numbered message to one node: <letter> <counter> <rest>.
+local function publish(channels, counters, node, letter, rest)
+  local counter = redis.call('INCR', counters .. node)
+  redis.call('SPUBLISH', channels .. node, letter .. ' ' .. text(counter) .. ' ' .. rest)
+end
+
+-- Adds "user n" to the list of each node in nodes (a string of names).
+local function address(targets, nodes, user, n)
+  if not nodes or nodes == '' then
+    return
+  end
+  for node in string.gmatch(nodes, '%S+') do
+    local list = targets[node]
+    if not list then
+      list = {}
+      targets[node] = list
+    end
+    list[#list + 1] = user
+    list[#list + 1] = text(n)
+  end
+end
+
+-- One message per node with all its users' numbers.
+local function publish_all(channels, counters, targets, letter, header, body)
+  for node, list in pairs(targets) do
+    publish(channels, counters, node, letter, header .. '\n' .. table.concat(list, ' ') .. '\n' .. body)
+  end
+end
+
+-- Appends one pointer to an inbox and keeps it within its limit. Returns n.
+local function push(user_key, inbox_key, base, pointer, inbox_max)
+  local length = redis.call('RPUSH', inbox_key, pointer)
+  local n = base + length
+  -- Trimmed with slack, so that a full inbox is not trimmed at every event.
+  if length > inbox_max + 256 then
+    local drop = length - inbox_max
+    redis.call('LTRIM', inbox_key, drop, -1)
+    redis.call('HSET', user_key, 'base', text(base + drop))
+  end
+  return n
+end
+
+-- Puts entry seq of conv into the inboxes of users (names[first …], keys in pairs from key on). A user whose inbox points to
+-- seq already, or who is no member, is passed over: a repeated or overtaken call is harmless. A user who misses earlier
+-- entries gets pointers to them too, so seq has no hole.
+local function fan_message(keys, key, names, first, conv, seq, from, inbox_max, targets)
+  local field = 'c:' .. conv
+  for i = first, #names do
+    local user, user_key, inbox_key = names[i], keys[key], keys[key + 1]
+    key = key + 2
+    local h = redis.call('HMGET', user_key, 'base', 'nodes', field)
+    local last = tonumber(h[3])
+    if last and last < seq then
+      local base = tonumber(h[1]) or 0
+      for missing = last + 1, seq - 1 do
+        local n = push(user_key, inbox_key, base, 'm ' .. text(missing) .. ' ' .. conv, inbox_max)
+        base = tonumber(redis.call('HGET', user_key, 'base')) or 0
+      end
+      redis.call('HSET', user_key, field, text(seq))
+      local n = push(user_key, inbox_key, base, (user == from and 'o ' or 'm ') .. text(seq) .. ' ' .. conv, inbox_max)
+      address(targets, h[2], user, n)
+    end
+  end
+end
+
+-- Puts one pointer of any other kind into the inboxes of users who are members.
+local function fan_pointer(keys, key, names, first, conv, pointer, inbox_max, targets)
+  local field = 'c:' .. conv
+  for i = first, #names do
+    local user, user_key, inbox_key = names[i], keys[key], keys[key + 1]
+    key = key + 2
+    local h = redis.call('HMGET', user_key, 'base', 'nodes', field)
+    if h[3] then
+      address(targets, h[2], user, push(user_key, inbox_key, tonumber(h[1]) or 0, pointer, inbox_max))
+    end
+  end
+end
+
+-- The same for receipts, which collapse: the receipts hash remembers the latest n, and older pointers are passed over by sync.
+local function fan_receipt(keys, key, names, first, conv, about, inbox_max, targets)
+  local field = 'c:' .. conv
+  for i = first, #names do
+    local user, user_key, inbox_key, receipts_key = names[i], keys[key], keys[key + 1], keys[key + 2]
+    key = key + 3
+    local h = redis.call('HMGET', user_key, 'base', 'nodes', field)
+    if h[3] then
+      local n = push(user_key, inbox_key, tonumber(h[1]) or 0, 'r ' .. about .. ' ' .. conv, inbox_max)
+      redis.call('HSET', receipts_key, conv .. ' ' .. about, text(n))
+      address(targets, h[2], user, n)
+    end
+  end
+end
+
+-- What a caller with an old member list gets: the present one. Nothing was written.
+local function stale(conv_key, members_key)
+  return { 'members', redis.call('HGET', conv_key, 'mv'), redis.call('HKEYS', members_key) }
+end
+
+-- role, delivered, read of a packed member; nil if there is none.
+local function member_of(packed)
+  if not packed then
+    return nil
+  end
+  local role, delivered, read = string.match(packed, '^(%S+) (%d+) (%d+)')
+  return role, tonumber(delivered), tonumber(read)
+end

@@ -1,0 +1,198 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- b1_members: a conversation and its members.
+-- KEYS conv, members   gives {kind, epoch, seq, mv, public, flat members} or {} if there is none
+redis.register_function{
+  function_name = 'b1_members',
+  callback = function(keys, args)
+    local h = redis.call('HMGET', keys[1], 'kind', 'epoch', 'seq', 'mv', 'public')
+    if not h[1] then
+      return {}
+    end
+    return { h[1], h[2], h[3], h[4], h[5] or '0', redis.call('HGETALL', keys[2]) }
+  end,
+  flags = { 'no-writes' },
+}
+
+-- b1_change: creates a conversation or changes its members.
+--
+-- KEYS  conv, members, then user and inbox of each name
+-- ARGV  channels, counters, conv, mv expected (0: it must not exist), kind, public ('': unchanged), epoch, inbox_max, tell (1: every
+--       member is told of every change; 0: only those concerned), how many changes, action user role …, names …
+--       (the names are the members before and after)
+-- gives {'ok', mv} | {'members', mv, names} | {'err', code}
+--
+-- change#1  A new member's watermarks stand at the present seq: what was before is history, not unread.
+redis.register_function('b1_change', function(keys, args)
+  local conv, epoch = args[3], args[7]
+  local h = redis.call('HMGET', keys[1], 'mv', 'seq', 'kind')
+  if (h[1] or '0') ~= args[4] then
+    return stale(keys[1], keys[2])
+  end
+  local count = tonumber(args[10])
+  local first = 11 + count * 3
+  local key_of = {}
+  for i = first, #args do
+    key_of[args[i]] = 3 + (i - first) * 2
+  end
+  local seq = tonumber(h[2]) or 0
+  local mv = (tonumber(h[1]) or 0) + 1
+  local now = now_ms()
+  if not h[1] then
+    redis.call('HSET', keys[1], 'kind', args[5], 'epoch', epoch, 'seq', '0', 'mv', text(mv), 'at', '0')
+  else
+    redis.call('HSET', keys[1], 'mv', text(mv))
+    if args[5] ~= '' and args[5] ~= h[3] then
+      redis.call('HSET', keys[1], 'kind', args[5])
+    end
+  end
+  if args[6] ~= '' then
+    redis.call('HSET', keys[1], 'public', args[6])
+  end
+
+  local field = 'c:' .. conv
+  local mark = text(seq)
+  local gone = {}
+  for i = 0, count - 1 do
+    local action, user, role = args[11 + i * 3], args[12 + i * 3], args[13 + i * 3]
+    if action == 'joined' then
+      redis.call('HSET', keys[2], user, role .. ' ' .. mark .. ' ' .. mark)
+      redis.call('HSET', keys[key_of[user]], field, mark)
+    elseif action == 'role' then
+      local _, delivered, read = member_of(redis.call('HGET', keys[2], user))
+      redis.call('HSET', keys[2], user, role .. ' ' .. text(delivered or seq) .. ' ' .. text(read or seq))
+    else
+      redis.call('HDEL', keys[2], user)
+      gone[#gone + 1] = user
+    end
+  end
+  for i = 0, count - 1 do
+    local action, user, role = args[11 + i * 3], args[12 + i * 3], args[13 + i * 3]
+    local about = text(now) .. ' ' .. action .. ' ' .. role .. ' ' .. user .. ' ' .. conv
+    local targets = {}
+    if args[9] == '1' then
+      fan_pointer(keys, 3, args, first, conv, 'j ' .. about, tonumber(args[8]), targets)
+    else
+      local k = key_of[user]
+      fan_pointer({ keys[k], keys[k + 1] }, 1, { user }, 1, conv, 'j ' .. about, tonumber(args[8]), targets)
+    end
+    publish_all(args[1], args[2], targets, 'J', about, '')
+  end
+  for _, user in ipairs(gone) do
+    redis.call('HDEL', keys[key_of[user]], field)
+  end
+  return { 'ok', mv }
+end)
+
+-- b1_delete: removes a conversation; every member is told of the own removal.
+-- KEYS conv, members, log, ops, ops_old, then user and inbox of each name
+-- ARGV channels, counters, conv, mv expected, inbox_max, names …    gives {'ok'} | {'members', …} | {'err', code}
+redis.register_function('b1_delete', function(keys, args)
+  local conv = args[3]
+  local mv = redis.call('HGET', keys[1], 'mv')
+  if not mv then
+    return { 'err', 'not_found' }
+  end
+  if mv ~= args[4] then
+    return stale(keys[1], keys[2])
+  end
+  local now = now_ms()
+  for i = 6, #args do
+    local k = 6 + (i - 6) * 2
+    local about = text(now) .. ' removed member ' .. args[i] .. ' ' .. conv
+    local targets = {}
+    fan_pointer({ keys[k], keys[k + 1] }, 1, { args[i] }, 1, conv, 'j ' .. about, tonumber(args[5]), targets)
+    publish_all(args[1], args[2], targets, 'J', about, '')
+    redis.call('HDEL', keys[k], 'c:' .. conv)
+  end
+  redis.call('DEL', keys[1], keys[2], keys[3], keys[4], keys[5])
+  return { 'ok' }
+end)
+
+-- b1_history: a page of a log, ascending.
+-- KEYS conv, members, log   ARGV user ('' trusted), before (0: none), after (-1: none), limit, bytes
+-- gives {'ok', epoch, seq, more, seq1, entry1, seq2, entry2 …} | {'err', code}
+redis.register_function{
+  function_name = 'b1_history',
+  callback = function(keys, args)
+    local h = redis.call('HMGET', keys[1], 'epoch', 'seq', 'public')
+    if not h[1] then
+      return { 'err', 'not_found' }
+    end
+    if args[1] ~= '' and h[3] ~= '1' and redis.call('HEXISTS', keys[2], args[1]) == 0 then
+      return { 'err', 'forbidden' }
+    end
+    local limit, bytes = tonumber(args[4]), tonumber(args[5])
+    local up = tonumber(args[3]) >= 0
+    local rows
+    if up then
+      rows = redis.call('XRANGE', keys[3], '(' .. args[3] .. '-0', '+', 'COUNT', limit + 1)
+    else
+      local to = tonumber(args[2]) > 0 and '(' .. args[2] .. '-0' or '+'
+      rows = redis.call('XREVRANGE', keys[3], to, '-', 'COUNT', limit + 1)
+    end
+    local kept, size = 0, 0
+    for i = 1, math.min(#rows, limit) do
+      size = size + #rows[i][2][2]
+      if kept > 0 and size > bytes then
+        break
+      end
+      kept = i
+    end
+    local out = { 'ok', h[1], tonumber(h[2]), #rows > kept and 1 or 0 }
+    for i = 1, kept do
+      local row = rows[up and i or kept + 1 - i]
+      out[#out + 1] = tonumber(string.match(row[1], '^%d+'))
+      out[#out + 1] = row[2][2]
+    end
+    return out
+  end,
+  flags = { 'no-writes' },
+}
+
+-- b1_infos: what a member sees of conversations.
+-- KEYS conv, members, log of each   ARGV user, how many entries to count at most
+-- gives for each {kind, epoch, seq, delivered, read, unread, last seq, last entry or ''} or {} if it is gone or the user is no member
+redis.register_function{
+  function_name = 'b1_infos',
+  callback = function(keys, args)
+    local user, count_max = args[1], tonumber(args[2])
+    local out = {}
+    for k = 1, #keys, 3 do
+      local h = redis.call('HMGET', keys[k], 'kind', 'epoch', 'seq')
+      local role, delivered, read = member_of(redis.call('HGET', keys[k + 1], user))
+      if not h[1] or not role then
+        out[#out + 1] = {}
+      else
+        local unread = 0
+        if tonumber(h[3]) > read then
+          for _, row in ipairs(redis.call('XRANGE', keys[k + 2], '(' .. text(read) .. '-0', '+', 'COUNT', count_max)) do
+            local kind, from = string.match(row[2][2], '^%S+ (%S+) %S* (%S*)')
+            if kind == 'message' and from ~= user then
+              unread = unread + 1
+            end
+          end
+        end
+        local last = redis.call('XREVRANGE', keys[k + 2], '+', '-', 'COUNT', 1)[1]
+        out[#out + 1] = { h[1], h[2], tonumber(h[3]), delivered, read, unread,
+          last and tonumber(string.match(last[1], '^%d+')) or 0, last and last[2][2] or '' }
+      end
+    end
+    return out
+  end,
+  flags = { 'no-writes' },
+}
+
+-- b1_conversations: the conversations of a user, in no order.   KEYS user   gives names
+redis.register_function{
+  function_name = 'b1_conversations',
+  callback = function(keys, args)
+    local out = {}
+    for _, field in ipairs(redis.call('HKEYS', keys[1])) do
+      if string.sub(field, 1, 2) == 'c:' then
+        out[#out + 1] = string.sub(field, 3)
+      end
+    end
+    return out
+  end,
+  flags = { 'no-writes' },
+}

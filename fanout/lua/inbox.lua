@@ -1,0 +1,136 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- b1_sync: one page of an inbox, as pointers.
+-- KEYS user, inbox, receipts   ARGV after (n), limit
+-- gives {epoch, base, head, pointer …}; the first pointer is the event max(after, base) + 1. A receipt that a later one
+-- replaced comes as ''.
+redis.register_function{
+  function_name = 'b1_sync',
+  callback = function(keys, args)
+    local h = redis.call('HMGET', keys[1], 'epoch', 'base')
+    local base = tonumber(h[2]) or 0
+    local length = redis.call('LLEN', keys[2])
+    local after = math.max(tonumber(args[1]), base)
+    local out = { h[1] or '', base, base + length }
+    if after < base + length then
+      local list = redis.call('LRANGE', keys[2], after - base, after - base + tonumber(args[2]) - 1)
+      for i, pointer in ipairs(list) do
+        if string.byte(pointer) == 114 then -- 'r'
+          local about, conv = string.match(pointer, '^r (%S+) (%S+)$')
+          if tonumber(redis.call('HGET', keys[3], conv .. ' ' .. about)) ~= after + i then
+            pointer = ''
+          end
+        end
+        out[#out + 1] = pointer
+      end
+    end
+    return out
+  end,
+  flags = { 'no-writes' },
+}
+
+-- b1_fetch: what pointers point to, in their order, until bytes are used up (the first always comes).
+-- KEYS the log or members key of each   ARGV bytes, then for each 'm' seq or 'r' user
+-- gives the entry or packed member of each, '' where it is gone; fewer than asked if bytes ran out
+redis.register_function{
+  function_name = 'b1_fetch',
+  callback = function(keys, args)
+    local out, size, bytes = {}, 0, tonumber(args[1])
+    for i = 1, #keys do
+      local value
+      local what, which = args[i * 2], args[i * 2 + 1]
+      if what == 'm' then
+        local row = redis.call('XRANGE', keys[i], which .. '-0', which .. '-0')[1]
+        value = row and row[2][2] or ''
+      else
+        value = redis.call('HGET', keys[i], which) or ''
+      end
+      size = size + #value
+      if i > 1 and size > bytes then
+        break
+      end
+      out[i] = value
+    end
+    return out
+  end,
+  flags = { 'no-writes' },
+}
+
+-- b1_heads: the heads of inboxes.   KEYS user and inbox of each   gives n …
+redis.register_function{
+  function_name = 'b1_heads',
+  callback = function(keys, args)
+    local out = {}
+    for k = 1, #keys, 2 do
+      out[#out + 1] = (tonumber(redis.call('HGET', keys[k], 'base')) or 0) + redis.call('LLEN', keys[k + 1])
+    end
+    return out
+  end,
+  flags = { 'no-writes' },
+}
+
+-- b1_ack: cursors move on.
+--
+-- KEYS  user, inbox, devices, receipts of each
+-- ARGV  device_age_ms, then device and n of each
+-- gives for each a flat list conv, seq …: the highest entry by others in each conversation that is acknowledged now for the first time
+--
+-- ack#1  A cursor only rises, and not above the head.
+-- ack#2  An event is dropped from the inbox only when every device seen lately has acknowledged it.
+redis.register_function('b1_ack', function(keys, args)
+  local out = {}
+  local now = now_ms()
+  local oldest = now - tonumber(args[1])
+  for i = 0, #keys / 4 - 1 do
+    local user_key, inbox_key, devices_key, receipts_key = keys[i * 4 + 1], keys[i * 4 + 2], keys[i * 4 + 3], keys[i * 4 + 4]
+    local device, n = args[i * 2 + 2], tonumber(args[i * 2 + 3])
+    local high, order = {}, {}
+    local packed = redis.call('HGET', devices_key, device)
+    local cursor = packed and tonumber(string.match(packed, '^%d+'))
+    local base = tonumber(redis.call('HGET', user_key, 'base')) or 0
+    n = math.min(n, base + redis.call('LLEN', inbox_key))
+    if cursor and n > cursor then
+      redis.call('HSET', devices_key, device, text(n) .. ' ' .. text(now))
+      if n > base then
+        for _, pointer in ipairs(redis.call('LRANGE', inbox_key, math.max(cursor - base, 0), n - base - 1)) do
+          local seq, conv = string.match(pointer, '^m (%d+) (%S+)$')
+          if seq then
+            if not high[conv] then
+              order[#order + 1] = conv
+            end
+            high[conv] = math.max(high[conv] or 0, tonumber(seq))
+          end
+        end
+      end
+      -- Looked at now and then only: the list shrinks in steps.
+      if n - base >= 64 then
+        local low = n
+        for _, other in ipairs(redis.call('HVALS', devices_key)) do
+          local at, seen = string.match(other, '^(%d+) (%d+)')
+          if tonumber(seen) >= oldest then
+            low = math.min(low, tonumber(at))
+          end
+        end
+        if low > base then
+          for _, pointer in ipairs(redis.call('LRANGE', inbox_key, 0, low - base - 1)) do
+            local about, conv = string.match(pointer, '^r (%S+) (%S+)$')
+            if about then
+              local latest = tonumber(redis.call('HGET', receipts_key, conv .. ' ' .. about))
+              if latest and latest <= low then
+                redis.call('HDEL', receipts_key, conv .. ' ' .. about)
+              end
+            end
+          end
+          redis.call('LTRIM', inbox_key, low - base, -1)
+          redis.call('HSET', user_key, 'base', text(low))
+        end
+      end
+    end
+    local flat = {}
+    for _, conv in ipairs(order) do
+      flat[#flat + 1] = conv
+      flat[#flat + 1] = high[conv]
+    end
+    out[#out + 1] = flat
+  end
+  return out
+end)

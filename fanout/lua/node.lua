@@ -1,0 +1,62 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- b1_store: the epoch of the store, made once.   KEYS store   ARGV a random epoch   gives the epoch
+redis.register_function('b1_store', function(keys, args)
+  redis.call('HSETNX', keys[1], 'epoch', args[1])
+  return redis.call('HGET', keys[1], 'epoch')
+end)
+
+-- b1_lease: a node says that it lives, and learns who else does.
+-- KEYS nodes   ARGV node, channels of the partition of nodes, ttl_ms   gives {now, node, at …}
+--
+-- lease#1  A node that is new, or comes back after its lease ran out, is told to all others before any session of it can be
+--          (the same link brings both in order), so nobody takes its sessions for those of a dead node.
+redis.register_function('b1_lease', function(keys, args)
+  local now = now_ms()
+  local before = tonumber(redis.call('ZSCORE', keys[1], args[1]) or '0')
+  redis.call('ZADD', keys[1], text(now), args[1])
+  local out = { now }
+  local all = redis.call('ZRANGE', keys[1], 0, -1, 'WITHSCORES')
+  for i = 1, #all, 2 do
+    out[#out + 1] = all[i]
+    out[#out + 1] = all[i + 1]
+    if now - before > tonumber(args[3]) and all[i] ~= args[1] then
+      redis.call('SPUBLISH', args[2] .. all[i], 'N 0 ' .. args[1])
+    end
+  end
+  return out
+end)
+
+-- b1_leave: a node goes.   KEYS nodes, counter …   ARGV node
+redis.register_function('b1_leave', function(keys, args)
+  redis.call('ZREM', keys[1], args[1])
+  for i = 2, #keys do
+    redis.call('DEL', keys[i])
+  end
+  return 0
+end)
+
+-- b1_cast: something ephemeral to the members who are here now; written nowhere, counted nowhere.
+-- (Not flagged no-writes: Redis refuses to publish from such a function.)
+-- KEYS conv, members, then user of each name   ARGV channels, conv, from, mv, letter, header, body, names …
+-- gives {'ok', how many nodes} | {'members', mv, names} | {'err', code}
+redis.register_function('b1_cast', function(keys, args)
+  local mv = redis.call('HGET', keys[1], 'mv')
+  if not mv then
+    return { 'err', 'not_found' }
+  end
+  if redis.call('HEXISTS', keys[2], args[3]) == 0 then
+    return { 'err', 'forbidden' }
+  end
+  if mv ~= args[4] then
+    return stale(keys[1], keys[2])
+  end
+  local targets, nodes = {}, 0
+  for i = 8, #args do
+    address(targets, redis.call('HGET', keys[i - 5], 'nodes') or nil, args[i], 0)
+  end
+  for node, list in pairs(targets) do
+    nodes = nodes + 1
+    redis.call('SPUBLISH', args[1] .. node, args[5] .. ' 0 ' .. args[6] .. '\n' .. table.concat(list, ' ') .. '\n' .. args[7])
+  end
+  return { 'ok', nodes }
+end)

@@ -1,0 +1,252 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Tells the nodes that follow a user's presence.
+local function tell_presence(channels, counters, user_key, user, live)
+  local h = redis.call('HMGET', user_key, 'watch', 'seen', 'inv')
+  if h[1] then
+    for node in string.gmatch(h[1], '%S+') do
+      publish(channels, counters, node, 'P', user .. ' ' .. (h[2] or '0') .. ' ' .. (h[3] or '0') .. '\n' .. live)
+    end
+  end
+end
+
+-- Writes the sessions of a user, and the nodes they are on.
+local function write_live(user_key, lines)
+  local names, seen = {}, {}
+  for _, line in ipairs(lines) do
+    local node = string.match(line, '^%S+ %S+ (%S+)')
+    if not seen[node] then
+      seen[node] = true
+      names[#names + 1] = node
+    end
+  end
+  local live = table.concat(lines, '\n')
+  if #lines == 0 then
+    redis.call('HDEL', user_key, 'live', 'nodes')
+  else
+    redis.call('HSET', user_key, 'live', live, 'nodes', table.concat(names, ' '))
+  end
+  return live
+end
+
+-- b1_attach: a session of a device begins.
+--
+-- KEYS  user, inbox, devices
+-- ARGV  channels, counters, user, device, node, session, flags, epoch of the store, cursor's epoch ('' none), cursor's n,
+--       devices_max, again (1: a session that exists registers anew after its node was thought dead)
+-- gives {'ok', epoch, cursor, head, base, fresh, reset} | {'err', code}
+--
+-- attach#1  A device has at most one session: an earlier one is told (K) and its line is gone.
+-- attach#2  A device never seen before starts at the head.
+-- attach#3  With again, a device that meanwhile has another session keeps that one ('err' 'conflict').
+redis.register_function('b1_attach', function(keys, args)
+  local user, device, node, session = args[3], args[4], args[5], args[6]
+  local h = redis.call('HMGET', keys[1], 'epoch', 'base', 'live')
+  local epoch = h[1]
+  if not epoch then
+    epoch = args[8]
+    redis.call('HSET', keys[1], 'epoch', epoch)
+  end
+  local base = tonumber(h[2]) or 0
+  local head = base + redis.call('LLEN', keys[2])
+  local now = now_ms()
+
+  local lines = {}
+  local before
+  for line in string.gmatch(h[3] or '', '[^\n]+') do
+    local d, s, n = string.match(line, '^(%S+) (%S+) (%S+)')
+    if d ~= device then
+      lines[#lines + 1] = line
+    else
+      before = { s, n }
+    end
+  end
+  if args[12] == '1' and before and before[1] ~= session then
+    return { 'err', 'conflict' }
+  end
+  if before and before[1] ~= session then
+    publish(args[1], args[2], before[2], 'K', '4409 ' .. user .. ' ' .. device .. ' ' .. before[1])
+  end
+
+  local packed = redis.call('HGET', keys[3], device)
+  local cursor = packed and tonumber(string.match(packed, '^%d+'))
+  local fresh, reset = 0, 0
+  if not cursor then
+    fresh = 1
+    cursor = head
+    local devices = redis.call('HLEN', keys[3])
+    if devices >= tonumber(args[11]) then
+      -- The one not seen for longest makes room.
+      local oldest_device, oldest_seen
+      local all = redis.call('HGETALL', keys[3])
+      for i = 1, #all, 2 do
+        local seen = tonumber(string.match(all[i + 1], '^%d+ (%d+)'))
+        if not oldest_seen or seen < oldest_seen then
+          oldest_device, oldest_seen = all[i], seen
+        end
+      end
+      redis.call('HDEL', keys[3], oldest_device)
+    end
+  end
+  if args[9] ~= '' then
+    local n = tonumber(args[10])
+    if args[9] ~= epoch or n > head then
+      reset = 1
+      cursor = head
+    else
+      fresh = 0
+      cursor = n
+    end
+  end
+  if args[12] ~= '1' then
+    redis.call('HSET', keys[3], device, text(cursor) .. ' ' .. text(now))
+  end
+  lines[#lines + 1] = device .. ' ' .. session .. ' ' .. node .. ' ' .. args[7]
+  local live = write_live(keys[1], lines)
+  tell_presence(args[1], args[2], keys[1], user, live)
+  return { 'ok', epoch, cursor, head, base, fresh, reset }
+end)
+
+-- b1_detach: a session ends. Only its own line goes: a later session of the device stays.
+-- KEYS user, devices   ARGV channels, counters, user, device, session   gives 1 if the line was there
+redis.register_function('b1_detach', function(keys, args)
+  local live = redis.call('HGET', keys[1], 'live')
+  local lines, found = {}, false
+  for line in string.gmatch(live or '', '[^\n]+') do
+    local d, s = string.match(line, '^(%S+) (%S+)')
+    if d == args[4] and s == args[5] then
+      found = true
+    else
+      lines[#lines + 1] = line
+    end
+  end
+  if not found then
+    return 0
+  end
+  local now = text(now_ms())
+  redis.call('HSET', keys[1], 'seen', now)
+  local packed = redis.call('HGET', keys[2], args[4])
+  if packed then
+    redis.call('HSET', keys[2], args[4], string.match(packed, '^%d+') .. ' ' .. now)
+  end
+  tell_presence(args[1], args[2], keys[1], args[3], write_live(keys[1], lines))
+  return 1
+end)
+
+-- b1_prune: forgets sessions of a node that is dead.   KEYS user   ARGV channels, counters, user, node, seen_ms
+redis.register_function('b1_prune', function(keys, args)
+  local h = redis.call('HMGET', keys[1], 'live', 'seen')
+  local lines, found = {}, false
+  for line in string.gmatch(h[1] or '', '[^\n]+') do
+    if string.match(line, '^%S+ %S+ (%S+)') == args[4] then
+      found = true
+    else
+      lines[#lines + 1] = line
+    end
+  end
+  if not found then
+    return 0
+  end
+  if tonumber(args[5]) > (tonumber(h[2]) or 0) then
+    redis.call('HSET', keys[1], 'seen', args[5])
+  end
+  tell_presence(args[1], args[2], keys[1], args[3], write_live(keys[1], lines))
+  return 1
+end)
+
+-- b1_status: online, away or invisible.
+-- KEYS user   ARGV channels, counters, user, device, session, status
+redis.register_function('b1_status', function(keys, args)
+  local lines = {}
+  for line in string.gmatch(redis.call('HGET', keys[1], 'live') or '', '[^\n]+') do
+    local d, s, n, flags = string.match(line, '^(%S+) (%S+) (%S+) (%S+)')
+    if d == args[4] and s == args[5] and flags ~= 'b' and args[6] ~= 'invisible' then
+      flags = args[6] == 'away' and 'a' or 'o'
+    end
+    lines[#lines + 1] = d .. ' ' .. s .. ' ' .. n .. ' ' .. flags
+  end
+  if args[6] == 'invisible' then
+    redis.call('HSET', keys[1], 'inv', '1')
+  else
+    redis.call('HDEL', keys[1], 'inv')
+  end
+  tell_presence(args[1], args[2], keys[1], args[3], write_live(keys[1], lines))
+  return 0
+end)
+
+-- b1_watch: a node begins to follow users.   KEYS user …   ARGV node   gives live, seen, inv of each
+redis.register_function('b1_watch', function(keys, args)
+  local out = {}
+  for i, key in ipairs(keys) do
+    local h = redis.call('HMGET', key, 'live', 'seen', 'inv', 'watch')
+    local watch = h[4] or ''
+    if not string.find(' ' .. watch .. ' ', ' ' .. args[1] .. ' ', 1, true) then
+      redis.call('HSET', key, 'watch', watch == '' and args[1] or watch .. ' ' .. args[1])
+    end
+    out[#out + 1] = h[1] or ''
+    out[#out + 1] = h[2] or '0'
+    out[#out + 1] = h[3] or '0'
+  end
+  return out
+end)
+
+-- b1_unwatch: a node follows users no longer; or all say that a node is dead.   KEYS user …   ARGV node
+redis.register_function('b1_unwatch', function(keys, args)
+  for _, key in ipairs(keys) do
+    local kept = {}
+    for node in string.gmatch(redis.call('HGET', key, 'watch') or '', '%S+') do
+      if node ~= args[1] then
+        kept[#kept + 1] = node
+      end
+    end
+    if #kept == 0 then
+      redis.call('HDEL', key, 'watch')
+    else
+      redis.call('HSET', key, 'watch', table.concat(kept, ' '))
+    end
+  end
+  return 0
+end)
+
+-- b1_presence: the same, read only.   KEYS user …   gives live, seen, inv of each
+redis.register_function{
+  function_name = 'b1_presence',
+  callback = function(keys, args)
+    local out = {}
+    for _, key in ipairs(keys) do
+      local h = redis.call('HMGET', key, 'live', 'seen', 'inv')
+      out[#out + 1] = h[1] or ''
+      out[#out + 1] = h[2] or '0'
+      out[#out + 1] = h[3] or '0'
+    end
+    return out
+  end,
+  flags = { 'no-writes' },
+}
+
+-- b1_devices: the devices of a user.   KEYS user, inbox, devices   gives {base, head, live, device, packed …}
+redis.register_function{
+  function_name = 'b1_devices',
+  callback = function(keys, args)
+    local h = redis.call('HMGET', keys[1], 'base', 'live')
+    local base = tonumber(h[1]) or 0
+    local out = { base, base + redis.call('LLEN', keys[2]), h[2] or '' }
+    for _, value in ipairs(redis.call('HGETALL', keys[3])) do
+      out[#out + 1] = value
+    end
+    return out
+  end,
+  flags = { 'no-writes' },
+}
+
+-- b1_disconnect: asks the nodes to end sessions.   KEYS user   ARGV channels, counters, user, device ('' all), code   gives how many
+redis.register_function('b1_disconnect', function(keys, args)
+  local count = 0
+  for line in string.gmatch(redis.call('HGET', keys[1], 'live') or '', '[^\n]+') do
+    local d, s, n = string.match(line, '^(%S+) (%S+) (%S+)')
+    if args[4] == '' or args[4] == d then
+      publish(args[1], args[2], n, 'K', args[5] .. ' ' .. args[3] .. ' ' .. d .. ' ' .. s)
+      count = count + 1
+    end
+  end
+  return count
+end)

@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * node.c: the node channel, see node.h.
+ *
+ * A message is  <letter> <counter> <header> \n <user n user n …> \n <body>
+ *      M  entry    R  receipt    J  member    K  kick    P  presence    T  typing    S  signal    N  a new node    B  the probe
+ *
+ * Time of a lost message, at worst:
+ *
+ *      publish lost        poll k: counter ahead, noted      poll k+1: still ahead -> repair      heads answered
+ *      |<------- 1 s ------->|<------------- 1 s ------------->|<----------- some ms ------------>|
+ *
+ * One poll is not enough to call a message lost: the counter's answer may overtake the message, as they come by two links.
+ */
+#include "fanout/node.h"
+
+#include <errno.h>
+#include <hiredis/hiredis.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <uthash.h>
+
+#include "base/buf.h"
+#include "base/chance.h"
+#include "base/clock.h"
+#include "base/frame.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "fanout/fanout.h"
+#include "fanout/store.h"
+#include "fanout/words.h"
+
+enum {
+        NODE_ID_LEN = 12,
+        NODE_PROBE_MS = 3000,
+        NODE_HEADS = 128,           /* users of one question for heads */
+        NODE_NAME_BYTES = 256,      /* a key of ours */
+        NODE_EPHEMERAL_BYTES = 2 * LIMIT_FRAME_BYTES,
+};
+
+struct audience {
+        UT_hash_handle hh;
+        struct list subs; /* struct subscriber, link */
+        size_t user_len;
+        char user[];
+};
+
+struct node {
+        struct fanout *fanout;
+        struct node_options options;
+        struct link *link;
+        char id[NODE_ID_LEN + 1];
+        struct audience *audiences;
+        unsigned subscribed;            /* channels confirmed */
+        bool known_valid[PARTITIONS];
+        uint64_t known[PARTITIONS];     /* the latest number that arrived */
+        uint64_t polled[PARTITIONS];    /* what the counter was at the poll before */
+        bool polling;
+        uint64_t probe_back_ms;
+        bool repair_again, repairing;
+        void (*on_closed)(void *context);
+        void *closed_context;
+};
+
+struct slice node_id(const struct node *node) {
+        return (struct slice){ node->id, NODE_ID_LEN };
+}
+
+bool node_is_subscribed(const struct node *node) {
+        return node->subscribed == PARTITIONS;
+}
+
+bool node_is_ready(const struct node *node, uint64_t now_ms) {
+        return node_is_subscribed(node) && store_is_up(node->fanout->store) && node->probe_back_ms &&
+               now_ms - node->probe_back_ms < NODE_PROBE_MS;
+}
+
+/* ---- subscribers ---- */
+
+static struct audience *node_audience(struct node *node, struct slice user) {
+        struct audience *audience = NULL;
+        HASH_FIND(hh, node->audiences, user.ptr, user.len, audience);
+        return audience;
+}
+
+int node_add(struct node *node, struct subscriber *subscriber) {
+        struct audience *audience = node_audience(node, subscriber->user);
+        if (!audience) {
+                audience = malloc(sizeof(*audience) + subscriber->user.len);
+                if (!audience)
+                        return -ENOMEM;
+                list_init(&audience->subs);
+                audience->user_len = subscriber->user.len;
+                memcpy(audience->user, subscriber->user.ptr, subscriber->user.len);
+                HASH_ADD_KEYPTR(hh, node->audiences, audience->user, audience->user_len, audience);
+        }
+        list_append(&audience->subs, &subscriber->link);
+        return 0;
+}
+
+void node_remove(struct node *node, struct subscriber *subscriber) {
+        struct audience *audience = node_audience(node, subscriber->user);
+        list_remove(&subscriber->link);
+        if (audience && list_is_empty(&audience->subs)) {
+                HASH_DEL(node->audiences, audience);
+                free(audience);
+        }
+}
+
+void node_for_each(struct node *node, void (*fn)(struct subscriber *subscriber, void *arg), void *arg) {
+        struct audience *audience, *next;
+        HASH_ITER(hh, node->audiences, audience, next) {
+                /* removing the last one frees the audience, so it is not touched after that */
+                for (struct list *link = audience->subs.next, *end = &audience->subs; link != end;) {
+                        struct list *after = link->next;
+                        fn(LIST_CONTAINER(link, struct subscriber, link), arg);
+                        if (after == end)
+                                break;
+                        link = after;
+                }
+        }
+}
+
+/* ---- repair ---- */
+
+struct node_heads {
+        struct node *node;
+        struct buf users; /* names with NUL */
+        size_t count;
+        bool last;
+};
+
+static void node_repair_end(struct node *node) {
+        node->repairing = false;
+        if (node->repair_again)
+                node_repair(node);
+}
+
+static void node_on_heads(void *arg, const struct redisReply *reply) {
+        struct node_heads *heads = arg;
+        const char *user = heads->users.ptr;
+        for (size_t i = 0; i < heads->count; i++, user += strlen(user) + 1) {
+                struct audience *audience = reply ? node_audience(heads->node, slice_of(user)) : NULL;
+                if (!audience)
+                        continue;
+                uint64_t n = (uint64_t)store_int(store_item(reply, i));
+                LIST_FOR_EACH(link, &audience->subs) {
+                        struct subscriber *subscriber = LIST_CONTAINER(link, struct subscriber, link);
+                        subscriber->calls->on_head(subscriber, n);
+                }
+        }
+        if (!reply)
+                heads->node->repair_again = true;
+        if (heads->last)
+                node_repair_end(heads->node);
+        buf_deinit(&heads->users);
+        free(heads);
+}
+
+static int node_ask_heads(struct node *node, struct node_heads *heads) {
+        struct call *call = store_call(node->fanout->store, "heads");
+        const char *user = heads->users.ptr;
+        for (size_t i = 0; i < heads->count; i++, user += strlen(user) + 1) {
+                store_call_key(call, KEY_USER, slice_of(user));
+                store_call_key(call, KEY_INBOX, slice_of(user));
+        }
+        return store_call_send(call, node_on_heads, heads);
+}
+
+void node_repair(struct node *node) {
+        if (node->repairing || !store_is_up(node->fanout->store)) {
+                node->repair_again = true;
+                return;
+        }
+        node->repairing = true;
+        node->repair_again = false;
+        node->options.on_repair(node->options.context);
+        struct node_heads *heads = NULL;
+        for (unsigned owner = 0; owner < store_owners(node->fanout->store); owner++) {
+                struct audience *audience, *next;
+                HASH_ITER(hh, node->audiences, audience, next) {
+                        struct slice user = { audience->user, audience->user_len };
+                        if (store_owner(node->fanout->store, partition_of(user)) != owner)
+                                continue;
+                        if (!heads) {
+                                heads = calloc(1, sizeof(*heads));
+                                if (!heads)
+                                        break;
+                                heads->node = node;
+                                buf_init(&heads->users, NODE_HEADS * (LIMIT_ID_BYTES + 1));
+                        }
+                        buf_add_slice(&heads->users, user);
+                        buf_add_char(&heads->users, '\0');
+                        if (++heads->count == NODE_HEADS) {
+                                if (node_ask_heads(node, heads)) {
+                                        node->repair_again = true;
+                                        buf_deinit(&heads->users);
+                                        free(heads);
+                                }
+                                heads = NULL;
+                        }
+                }
+                /* One more question ends each owner's part, even if it asks for nobody: it marks the end. */
+                if (!heads && owner + 1 == store_owners(node->fanout->store)) {
+                        heads = calloc(1, sizeof(*heads));
+                        if (heads)
+                                *heads = (struct node_heads){ .node = node, .users = BUF_INIT(NODE_HEADS) };
+                }
+                if (!heads)
+                        continue;
+                heads->last = owner + 1 == store_owners(node->fanout->store);
+                if (node_ask_heads(node, heads)) {
+                        if (heads->last)
+                                node->repairing = false;
+                        node->repair_again = true;
+                        buf_deinit(&heads->users);
+                        free(heads);
+                }
+                heads = NULL;
+        }
+}
+
+/* ---- what arrives ---- */
+
+struct node_message {
+        char letter;
+        struct slice header; /* behind the counter */
+        struct slice users;  /* user n user n … */
+        struct slice body;
+};
+
+/* Calls fn for each subscriber of each user in a message. */
+static void node_spread(struct node *node, const struct node_message *message,
+                        void (*fn)(struct subscriber *subscriber, uint64_t n, void *arg), void *arg) {
+        struct slice users = message->users;
+        while (users.len) {
+                struct slice user = words_take(&users, ' ');
+                uint64_t n = words_uint(words_take(&users, ' '));
+                struct audience *audience = node_audience(node, user);
+                if (!audience)
+                        continue;
+                LIST_FOR_EACH(link, &audience->subs) fn(LIST_CONTAINER(link, struct subscriber, link), n, arg);
+        }
+}
+
+struct node_entry {
+        struct slice conv, session;
+        uint64_t seq;
+        struct entry entry;
+        struct frame *tail, *own_tail; /* made when first needed */
+};
+
+static void node_give_entry(struct subscriber *subscriber, uint64_t n, void *arg) {
+        struct node_entry *message = arg;
+        /* To the session that sent it, its own event comes without body (PROTOCOL section 3). */
+        bool own = message->session.len && slice_equal(message->session, subscriber->session);
+        struct frame **tail = own ? &message->own_tail : &message->tail;
+        if (!*tail)
+                *tail = event_entry_tail(message->seq, message->conv, &message->entry, !own);
+        if (*tail)
+                subscriber->calls->on_event(subscriber, message->entry.type, n, *tail);
+        else
+                subscriber->calls->on_head(subscriber, n); /* no memory now: it is read from the inbox */
+}
+
+static void node_on_entry(struct node *node, struct node_message *message) {
+        struct slice header = message->header;
+        struct node_entry entry = { .seq = words_uint(words_take(&header, ' ')) };
+        entry.conv = words_take(&header, ' ');
+        entry.session = words_take(&header, ' ');
+        /* The rest of the header is the entry's own, and the text behind the users its body. */
+        entry.entry = event_parse_entry(header);
+        entry.entry.body = message->body;
+        node_spread(node, message, node_give_entry, &entry);
+        frame_unref(entry.tail);
+        frame_unref(entry.own_tail);
+}
+
+struct node_shared {
+        enum event_type type;
+        struct frame *tail;
+};
+
+static void node_give_shared(struct subscriber *subscriber, uint64_t n, void *arg) {
+        struct node_shared *shared = arg;
+        if (shared->tail)
+                subscriber->calls->on_event(subscriber, shared->type, n, shared->tail);
+        else
+                subscriber->calls->on_head(subscriber, n);
+}
+
+static void node_on_receipt(struct node *node, struct node_message *message) {
+        struct slice header = message->header;
+        struct slice conv = words_take(&header, ' '), user = words_take(&header, ' ');
+        uint64_t delivered = words_uint(words_take(&header, ' ')), read = words_uint(header);
+        struct node_shared shared = { EVENT_RECEIPT, event_receipt_tail(conv, user, delivered, read) };
+        node_spread(node, message, node_give_shared, &shared);
+        frame_unref(shared.tail);
+}
+
+static void node_on_member(struct node *node, struct node_message *message) {
+        struct slice header = message->header;
+        int64_t at = (int64_t)words_uint(words_take(&header, ' '));
+        struct slice action = words_take(&header, ' '), role = words_take(&header, ' '), user = words_take(&header, ' ');
+        struct node_shared shared = { EVENT_MEMBER, event_member_tail(at, action, role, user, header) };
+        node_spread(node, message, node_give_shared, &shared);
+        frame_unref(shared.tail);
+}
+
+static void node_on_kick(struct node *node, struct node_message *message) {
+        struct slice header = message->header;
+        int code = (int)words_uint(words_take(&header, ' '));
+        struct slice user = words_take(&header, ' '), device = words_take(&header, ' ');
+        struct audience *audience = node_audience(node, user);
+        if (!audience)
+                return;
+        LIST_FOR_EACH(link, &audience->subs) {
+                struct subscriber *subscriber = LIST_CONTAINER(link, struct subscriber, link);
+                if (slice_equal(subscriber->device, device) && slice_equal(subscriber->session, header)) {
+                        subscriber->calls->on_kick(subscriber, code);
+                        return;
+                }
+        }
+}
+
+struct node_ephemeral {
+        struct slice but_user, but_session; /* who does not get it */
+        struct frame *frame;
+};
+
+static void node_give_ephemeral(struct subscriber *subscriber, uint64_t n, void *arg) {
+        struct node_ephemeral *ephemeral = arg;
+        if (slice_equal(subscriber->user, ephemeral->but_user) || slice_equal(subscriber->session, ephemeral->but_session))
+                return;
+        subscriber->calls->on_ephemeral(subscriber, ephemeral->frame);
+}
+
+static void node_on_ephemeral(struct node *node, struct node_message *message) {
+        struct slice header = message->header;
+        struct slice conv = words_take(&header, ' '), user = words_take(&header, ' ');
+        struct node_ephemeral ephemeral = { 0 };
+        _cleanup_buf_ struct buf text = BUF_INIT(NODE_EPHEMERAL_BYTES);
+        buf_add_text(&text, message->letter == 'T' ? "{\"type\":\"typing\",\"conv\":" : "{\"type\":\"signal\",\"conv\":");
+        buf_add_json(&text, conv);
+        buf_add_text(&text, message->letter == 'T' ? ",\"user\":" : ",\"from\":");
+        buf_add_json(&text, user);
+        if (message->letter == 'T') {
+                ephemeral.but_user = user;
+                buf_add_text(&text, slice_is(header, "1") ? ",\"active\":true,\"ttl_ms\":" : ",\"active\":false,\"ttl_ms\":");
+                buf_add_int(&text, node->options.typing_ttl_ms);
+        } else {
+                words_take(&header, ' '); /* the device */
+                ephemeral.but_session = header;
+                buf_add_text(&text, ",\"body\":");
+                buf_add_slice(&text, message->body);
+        }
+        buf_add_char(&text, '}');
+        ephemeral.frame = buf_failed(&text) ? NULL : frame_new(buf_slice(&text));
+        if (ephemeral.frame)
+                node_spread(node, message, node_give_ephemeral, &ephemeral);
+        frame_unref(ephemeral.frame);
+}
+
+static void node_on_presence(struct node *node, struct node_message *message, struct slice live) {
+        struct slice header = message->header;
+        struct slice user = words_take(&header, ' ');
+        int64_t seen_ms = (int64_t)words_uint(words_take(&header, ' '));
+        node->options.on_presence(node->options.context, user, seen_ms, slice_is(header, "1"), live);
+}
+
+static void node_count(struct node *node, unsigned partition, uint64_t counter) {
+        bool hole = node->known_valid[partition] && counter > node->known[partition] + 1;
+        if (!node->known_valid[partition] || counter > node->known[partition])
+                node->known[partition] = counter;
+        node->known_valid[partition] = true;
+        if (!hole)
+                return;
+        metrics_add(NODE_HOLES, 1);
+        log_warning("Messages to this node were lost; comparing inboxes. partition=%u counter=%" PRIu64, partition, counter);
+        node_repair(node);
+}
+
+static void node_on_message(struct node *node, struct slice channel, struct slice text) {
+        metrics_add(NODE_MESSAGES, 1);
+        struct slice rest = text;
+        struct node_message message = { .header = words_take(&rest, '\n') };
+        message.letter = message.header.len ? message.header.ptr[0] : '\0';
+        words_take(&message.header, ' ');
+        uint64_t counter = words_uint(words_take(&message.header, ' '));
+        if (message.letter == 'B') {
+                node->probe_back_ms = clock_monotonic_ms();
+                metrics_add(PROBES, 1);
+                return;
+        }
+        if (message.letter == 'N') {
+                node->options.on_birth(node->options.context, message.header);
+                return;
+        }
+        if (counter) {
+                /* <prefix>:{<partition>}:… */
+                const char *brace = memchr(channel.ptr, '{', channel.len);
+                unsigned partition = brace ? (unsigned)strtoul(brace + 1, NULL, 10) : 0;
+                node_count(node, partition % PARTITIONS, counter);
+        }
+        struct slice live = rest;
+        message.users = words_take(&rest, '\n');
+        message.body = rest;
+        switch (message.letter) {
+        case 'M':
+                node_on_entry(node, &message);
+                break;
+        case 'R':
+                node_on_receipt(node, &message);
+                break;
+        case 'J':
+                node_on_member(node, &message);
+                break;
+        case 'K':
+                node_on_kick(node, &message);
+                break;
+        case 'P':
+                node_on_presence(node, &message, live);
+                break;
+        case 'T':
+        case 'S':
+                node_on_ephemeral(node, &message);
+                break;
+        default: /* a newer hub's; what it is about is in the inbox */
+                break;
+        }
+}
+
+static void node_on_push(struct link *link, struct redisReply *reply, void *context) {
+        struct node *node = context;
+        struct slice kind = store_text(store_item(reply, 0));
+        if (slice_is(kind, "smessage")) {
+                node_on_message(node, store_text(store_item(reply, 1)), store_text(store_item(reply, 2)));
+        } else if (slice_is(kind, "ssubscribe")) {
+                if (++node->subscribed == PARTITIONS) {
+                        log_info("The node channel is open. node=%s", node->id);
+                        node_repair(node);
+                }
+        }
+}
+
+static void node_on_link_up(struct link *link, void *context) {
+        struct node *node = context;
+        node->subscribed = 0;
+        memset(node->known_valid, 0, sizeof(node->known_valid));
+        for (unsigned p = 0; p < PARTITIONS; p++) {
+                _cleanup_buf_ struct buf channel = BUF_INIT(NODE_NAME_BYTES);
+                keys_add_in(&channel, store_prefix(node->fanout->store), KEY_CHANNEL, p, node_id(node));
+                struct slice argv[] = { SLICE("SSUBSCRIBE"), buf_slice(&channel) };
+                if (link_command(link, 2, argv, NULL, NULL))
+                        log_error("The node channel could not be opened.");
+        }
+}
+
+static void node_on_link_down(struct link *link, void *context) {
+        struct node *node = context;
+        node->subscribed = 0;
+}
+
+/* ---- each second ---- */
+
+static void node_on_counters(struct link *link, struct redisReply *reply, void *arg) {
+        struct node *node = arg;
+        node->polling = false;
+        if (!reply || reply->type != REDIS_REPLY_ARRAY || !node_is_subscribed(node))
+                return;
+        bool lost = false;
+        for (unsigned p = 0; p < PARTITIONS; p++) {
+                uint64_t value = (uint64_t)store_int(store_item(reply, p));
+                if (!node->known_valid[p]) {
+                        node->known_valid[p] = true;
+                        node->known[p] = value;
+                } else if (node->known[p] < node->polled[p] && node->polled[p] <= value) {
+                        lost = true;
+                        node->known[p] = value;
+                }
+                node->polled[p] = value;
+        }
+        if (lost) {
+                metrics_add(NODE_HOLES, 1);
+                log_warning("The latest messages to this node were lost; comparing inboxes. node=%s", node->id);
+                node_repair(node);
+        }
+}
+
+static void node_poll_counters(struct node *node) {
+        struct buf keys = BUF_INIT(PARTITIONS * NODE_NAME_BYTES);
+        struct slice argv[PARTITIONS + 1] = { SLICE("MGET") };
+        size_t ends[PARTITIONS];
+        for (unsigned p = 0; p < PARTITIONS; p++) {
+                keys_add_in(&keys, store_prefix(node->fanout->store), KEY_COUNTER, p, node_id(node));
+                ends[p] = keys.len;
+        }
+        if (!buf_failed(&keys)) {
+                for (unsigned p = 0; p < PARTITIONS; p++) {
+                        size_t begin = p ? ends[p - 1] : 0;
+                        argv[p + 1] = (struct slice){ keys.ptr + begin, ends[p] - begin };
+                }
+                node->polling = link_command(store_link(node->fanout->store), PARTITIONS + 1, argv, node_on_counters, node) == 0;
+        }
+        buf_deinit(&keys);
+}
+
+static void node_send_probe(struct node *node) {
+        _cleanup_buf_ struct buf channel = BUF_INIT(NODE_NAME_BYTES);
+        keys_add_in(&channel, store_prefix(node->fanout->store), KEY_CHANNEL, 0, node_id(node));
+        struct slice argv[] = { SLICE("SPUBLISH"), buf_slice(&channel), SLICE("B 0 ") };
+        if (link_command(store_link(node->fanout->store), 3, argv, NULL, NULL))
+                log_debug("A probe could not be sent.");
+}
+
+void node_tick(struct node *node, uint64_t now_ms) {
+        if (!store_is_up(node->fanout->store) || !node_is_subscribed(node))
+                return;
+        node_send_probe(node);
+        if (!node->polling)
+                node_poll_counters(node);
+        if (node->repair_again && !node->repairing)
+                node_repair(node);
+}
+
+/* ---- life ---- */
+
+struct node *node_open(struct fanout *fanout, const struct node_options *options) {
+        struct node *node = calloc(1, sizeof(*node));
+        if (!node)
+                return NULL;
+        node->fanout = fanout;
+        node->options = *options;
+        chance_hex(node->id, NODE_ID_LEN);
+        struct link_options link_options = {
+                .address = options->address,
+                .ca_file = options->ca_file,
+                .name = "node channel",
+                .timeout_ms = options->timeout_ms,
+                .pushes = true,
+                .context = node,
+                .on_up = node_on_link_up,
+                .on_down = node_on_link_down,
+                .on_push = node_on_push,
+        };
+        node->link = link_open(options->loop, &link_options);
+        if (!node->link) {
+                free(node);
+                return NULL;
+        }
+        fanout->node = node;
+        return node;
+}
+
+static void node_on_link_closed(void *context) {
+        struct node *node = context;
+        struct audience *audience, *next;
+        HASH_ITER(hh, node->audiences, audience, next) {
+                HASH_DEL(node->audiences, audience);
+                free(audience);
+        }
+        void (*on_closed)(void *context) = node->on_closed;
+        void *closed_context = node->closed_context;
+        free(node);
+        on_closed(closed_context);
+}
+
+void node_close(struct node *node, void (*on_closed)(void *context), void *context) {
+        node->on_closed = on_closed;
+        node->closed_context = context;
+        link_close(node->link, node_on_link_closed, node);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* receipt.h: raises watermarks, and tells the members. */
+#pragma once
+#include <stdint.h>
+#include "base/slice.h"
+
+struct fanout;
+
+/* answer: 0 (also if nothing rose) or FANOUT_E_… */
+typedef void (*receipt_done_fn)(void *arg, int answer);
+
+/* done may be NULL. 0, FANOUT_E_UNAVAILABLE or -ENOMEM: unless 0, done does not come. */
+__attribute__((warn_unused_result)) int receipt_raise(struct fanout *fanout, struct slice user, struct slice conv, uint64_t delivered,
+                                                      uint64_t read, receipt_done_fn done, void *arg);

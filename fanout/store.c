@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store.c: the Redis link with our function library on it.
+ *
+ * Each time the link comes up, before anyone may use it:   version? -> (load) -> epoch -> up
+ *
+ * The library is loaded only if the store has not this very text, as loading writes to the AOF. A hub whose Redis user may
+ * not load (an operator's choice, see docs) goes on if a library answers under our names.
+ */
+#include "fanout/store.h"
+
+#include <errno.h>
+#include <hiredis/hiredis.h>
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/chance.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "fanout/functions.h"
+
+enum { STORE_EPOCH_BYTES = 16, STORE_CALL_BYTES = 16 << 20, STORE_LIBRARY_BYTES = 1 << 20 };
+
+struct call {
+        struct store *store;
+        struct buf text;      /* all pieces, one behind the other */
+        struct buf ends;      /* size_t each: where a piece ends */
+        struct buf argv;      /* struct slice each, made when sent */
+        size_t keys;
+        bool args_began;
+};
+
+struct store {
+        struct store_options options;
+        struct link *link;
+        struct call call;
+        struct buf library;
+        char version[41];
+        char epoch[64];
+        bool up;
+        void (*on_closed)(void *context);
+        void *closed_context;
+};
+
+struct store_wait {
+        store_reply_fn cb;
+        void *arg;
+        struct store *store;
+};
+
+int64_t store_int(const struct redisReply *reply) {
+        if (reply->type == REDIS_REPLY_INTEGER)
+                return reply->integer;
+        if (reply->type == REDIS_REPLY_STRING)
+                return strtoll(reply->str, NULL, 10);
+        return 0;
+}
+
+struct slice store_text(const struct redisReply *reply) {
+        if (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS)
+                return (struct slice){ reply->str, (size_t)reply->len };
+        return (struct slice){ "", 0 };
+}
+
+size_t store_count(const struct redisReply *reply) {
+        return reply->type == REDIS_REPLY_ARRAY ? reply->elements : 0;
+}
+
+const struct redisReply *store_item(const struct redisReply *reply, size_t index) {
+        static const struct redisReply none = { .type = REDIS_REPLY_NIL };
+        return index < store_count(reply) ? reply->element[index] : &none;
+}
+
+bool store_is_up(const struct store *store) {
+        return store->up;
+}
+
+const char *store_epoch(const struct store *store) {
+        return store->epoch;
+}
+
+const char *store_prefix(const struct store *store) {
+        return store->options.prefix;
+}
+
+unsigned store_owners(const struct store *store) {
+        return 1;
+}
+
+unsigned store_owner(const struct store *store, unsigned partition) {
+        return 0; /* a standalone Redis owns every slot */
+}
+
+struct link *store_link(struct store *store) {
+        return store->link;
+}
+
+/* ---- calls ---- */
+
+struct call *store_call(struct store *store, const char *name) {
+        struct call *call = &store->call;
+        buf_clear(&call->text);
+        buf_clear(&call->ends);
+        call->keys = 0;
+        call->args_began = false;
+        buf_add_text(&call->text, "b1_");
+        buf_add_text(&call->text, name);
+        buf_add(&call->ends, &call->text.len, sizeof(call->text.len));
+        return call;
+}
+
+static void store_call_end(struct call *call) {
+        buf_add(&call->ends, &call->text.len, sizeof(call->text.len));
+}
+
+void store_call_key_in(struct call *call, enum key key, unsigned partition, struct slice id) {
+        if (call->args_began)
+                abort(); /* keys come first */
+        keys_add_in(&call->text, call->store->options.prefix, key, partition, id);
+        call->keys++;
+        store_call_end(call);
+}
+
+void store_call_key(struct call *call, enum key key, struct slice id) {
+        store_call_key_in(call, key, partition_of(id), id);
+}
+
+void store_call_arg(struct call *call, struct slice value) {
+        call->args_began = true;
+        buf_add_slice(&call->text, value);
+        store_call_end(call);
+}
+
+void store_call_arg_text(struct call *call, const char *value) {
+        store_call_arg(call, slice_of(value));
+}
+
+void store_call_arg_int(struct call *call, int64_t value) {
+        call->args_began = true;
+        buf_add_int(&call->text, value);
+        store_call_end(call);
+}
+
+void store_call_arg_channel(struct call *call, unsigned partition) {
+        call->args_began = true;
+        keys_add_in(&call->text, call->store->options.prefix, KEY_CHANNEL, partition, SLICE(""));
+        store_call_end(call);
+}
+
+void store_call_arg_channels(struct call *call, unsigned partition) {
+        store_call_arg_channel(call, partition);
+        keys_add_in(&call->text, call->store->options.prefix, KEY_COUNTER, partition, SLICE(""));
+        store_call_end(call);
+}
+
+/* Errors that a repeat may mend, such as a full or loading store, are told apart from our own bugs only in the log. */
+static void store_on_reply(struct link *link, struct redisReply *reply, void *arg) {
+        struct store_wait *wait = arg;
+        struct store *store = wait->store;
+        if (reply && reply->type == REDIS_REPLY_ERROR) {
+                log_warning("The store refused a call. error=\"%.200s\"", reply->str);
+                reply = NULL;
+        }
+        if (wait->cb)
+                wait->cb(wait->arg, reply);
+        free(wait);
+        (void)store;
+}
+
+static int store_send_argv(struct store *store, struct call *call, const char *command, link_reply_fn cb, void *arg) {
+        char keys[24];
+        snprintf(keys, sizeof(keys), "%zu", call->keys);
+        size_t count = call->ends.len / sizeof(size_t);
+        const size_t *ends = (const size_t *)(const void *)call->ends.ptr;
+        buf_clear(&call->argv);
+        struct slice piece = slice_of(command);
+        buf_add(&call->argv, &piece, sizeof(piece));
+        size_t begin = 0;
+        for (size_t i = 0; i < count; i++) {
+                piece = (struct slice){ call->text.ptr + begin, ends[i] - begin };
+                buf_add(&call->argv, &piece, sizeof(piece));
+                begin = ends[i];
+                if (i == 0) {
+                        piece = slice_of(keys);
+                        buf_add(&call->argv, &piece, sizeof(piece));
+                }
+        }
+        if (buf_failed(&call->text) || buf_failed(&call->ends) || buf_failed(&call->argv))
+                return -ENOMEM;
+        return link_command(store->link, count + 2, (const struct slice *)(const void *)call->argv.ptr, cb, arg);
+}
+
+int store_call_send(struct call *call, store_reply_fn cb, void *arg) {
+        struct store *store = call->store;
+        if (!store->up)
+                return STORE_E_UNAVAILABLE;
+        struct store_wait *wait = malloc(sizeof(*wait));
+        if (!wait)
+                return -ENOMEM;
+        *wait = (struct store_wait){ .cb = cb, .arg = arg, .store = store };
+        int r = store_send_argv(store, call, "FCALL", store_on_reply, wait);
+        if (r == 0)
+                return 0;
+        free(wait);
+        return r < 0 ? r : STORE_E_UNAVAILABLE;
+}
+
+/* ---- coming up ---- */
+
+static void store_give_up(struct store *store, const char *step, const struct redisReply *reply) {
+        log_error("The store cannot be used. step=%s error=\"%.200s\"", step, reply && reply->str ? reply->str : "no answer");
+}
+
+static void store_on_epoch(struct link *link, struct redisReply *reply, void *arg) {
+        struct store *store = arg;
+        if (!reply)
+                return; /* lost again; on_up comes again */
+        struct slice epoch = store_text(reply);
+        if (epoch.len == 0 || epoch.len >= sizeof(store->epoch)) {
+                store_give_up(store, "epoch", reply);
+                return;
+        }
+        bool changed = store->epoch[0] && !slice_is(epoch, store->epoch);
+        memcpy(store->epoch, epoch.ptr, epoch.len);
+        store->epoch[epoch.len] = '\0';
+        if (changed)
+                log_error("The store has lost its past: its epoch is new. epoch=%s", store->epoch);
+        store->up = true;
+        store->options.on_up(store->options.context, changed);
+}
+
+static void store_ask_epoch(struct store *store) {
+        char fresh[STORE_EPOCH_BYTES + 1];
+        chance_hex(fresh, STORE_EPOCH_BYTES);
+        struct call *call = store_call(store, "store");
+        store_call_key_in(call, KEY_STORE, 0, SLICE("store"));
+        store_call_arg_text(call, fresh);
+        int r = store_send_argv(store, call, "FCALL", store_on_epoch, store);
+        if (r < 0)
+                log_error("The store cannot be asked. error=%d", r);
+}
+
+static void store_on_loaded(struct link *link, struct redisReply *reply, void *arg) {
+        struct store *store = arg;
+        if (!reply)
+                return;
+        if (reply->type == REDIS_REPLY_ERROR)
+                log_warning("The functions could not be loaded; going on with those that are there. error=\"%.200s\"", reply->str);
+        else
+                log_info("The functions are loaded. version=%.8s", store->version);
+        store_ask_epoch(store);
+}
+
+static void store_on_version(struct link *link, struct redisReply *reply, void *arg) {
+        struct store *store = arg;
+        if (!reply)
+                return;
+        if (slice_is(store_text(reply), store->version)) {
+                store_ask_epoch(store);
+                return;
+        }
+        struct slice argv[] = { SLICE("FUNCTION"), SLICE("LOAD"), SLICE("REPLACE"), buf_slice(&store->library) };
+        if (link_command(store->link, 4, argv, store_on_loaded, store))
+                log_error("The functions could not be sent.");
+}
+
+static void store_on_link_up(struct link *link, void *context) {
+        struct store *store = context;
+        store->link = link;
+        struct slice argv[] = { SLICE("FCALL_RO"), SLICE("b1_version"), SLICE("0") };
+        if (link_command(link, 3, argv, store_on_version, store))
+                log_error("The store cannot be asked for its functions.");
+}
+
+static void store_on_link_down(struct link *link, void *context) {
+        struct store *store = context;
+        if (!store->up)
+                return;
+        store->up = false;
+        store->options.on_down(store->options.context);
+}
+
+/* The library with a function that answers with the digest of its text. */
+static int store_make_library(struct store *store) {
+        unsigned char digest[EVP_MAX_MD_SIZE];
+        unsigned len = 0;
+        buf_init(&store->library, STORE_LIBRARY_BYTES);
+        functions_add(&store->library);
+        if (buf_failed(&store->library) || !EVP_Digest(store->library.ptr, store->library.len, digest, &len, EVP_sha256(), NULL))
+                return -EIO;
+        for (unsigned i = 0; i < 20; i++)
+                snprintf(store->version + i * 2, 3, "%02x", digest[i]);
+        buf_printf(&store->library,
+                   "\nredis.register_function{ function_name = 'b1_version', callback = function() return '%s' end, "
+                   "flags = { 'no-writes' } }\n",
+                   store->version);
+        return buf_failed(&store->library) ? -ENOMEM : 0;
+}
+
+static void store_on_link_closed(void *context) {
+        struct store *store = context;
+        void (*on_closed)(void *context) = store->on_closed;
+        void *closed_context = store->closed_context;
+        buf_deinit(&store->call.text);
+        buf_deinit(&store->call.ends);
+        buf_deinit(&store->call.argv);
+        buf_deinit(&store->library);
+        free(store);
+        on_closed(closed_context);
+}
+
+struct store *store_open(const struct store_options *options) {
+        struct store *store = calloc(1, sizeof(*store));
+        if (!store)
+                return NULL;
+        store->options = *options;
+        store->call.store = store;
+        buf_init(&store->call.text, STORE_CALL_BYTES);
+        buf_init(&store->call.ends, STORE_CALL_BYTES);
+        buf_init(&store->call.argv, STORE_CALL_BYTES);
+        struct link_options link_options = {
+                .address = options->address,
+                .ca_file = options->ca_file,
+                .name = "store",
+                .timeout_ms = options->timeout_ms,
+                .context = store,
+                .on_up = store_on_link_up,
+                .on_down = store_on_link_down,
+        };
+        if (store_make_library(store) == 0)
+                store->link = link_open(options->loop, &link_options);
+        if (!store->link) {
+                buf_deinit(&store->library);
+                free(store);
+                return NULL;
+        }
+        return store;
+}
+
+void store_close(struct store *store, void (*on_closed)(void *context), void *context) {
+        store->on_closed = on_closed;
+        store->closed_context = context;
+        link_close(store->link, store_on_link_closed, store);
+}

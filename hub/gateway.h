@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gateway.h: libwebsockets, and the rules for it that were paid for.
+ *
+ * Everything that knows lws's callbacks is here: upgrades are checked and refused, WebSocket messages put together,
+ * HTTP requests read; then session.h and http.h have it.
+ */
+#pragma once
+#include <stdbool.h>
+
+struct acceptor;
+struct hub;
+
+/* The lws context on the hub's loop, without listeners of its own. 0 or -EIO (logged). */
+__attribute__((warn_unused_result)) int gateway_open(struct hub *hub);
+void gateway_close(struct hub *hub);
+
+/* Gives an accepted socket to lws; it is lws's then, also on failure. Returns false on failure. */
+bool gateway_adopt(struct hub *hub, int fd);

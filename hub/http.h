@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http.h: one HTTP request and its answer.
+ *
+ * 1. An answer is given exactly once, by http_answer() or http_fail(); it may be given long after the request, and also when
+ *    the peer is gone (then it goes nowhere).
+ * 2. A request body has a deadline of its own: lws's is renewed with every byte.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/slice.h"
+#include "base/wheel.h"
+#include "contract/codes.h"
+
+struct hub;
+struct lws;
+
+enum http_method { HTTP_GET, HTTP_PUT, HTTP_POST, HTTP_DELETE, HTTP_OTHER };
+
+struct http {
+        uint32_t refs;        /* the socket, and the answer under way */
+        struct hub *hub;
+        struct lws *wsi;      /* NULL: the peer is gone */
+        struct list link;     /* in hub->https */
+        struct wheel_timer deadline;
+        enum http_method method;
+        bool head;            /* HEAD: the answer's body is left out */
+        bool loopback;        /* the peer is on this machine */
+        bool has_type, json_type;
+        bool dispatched, answered, written, must_close;
+        char path[2049];      /* as sent, without query */
+        char query[2049];
+        char bearer[4097];    /* of the Authorization header; "" */
+        struct buf body;
+        size_t body_expected;
+        struct buf response;  /* whole, with LWS_PRE bytes in front */
+};
+
+struct http *http_new(struct hub *hub, struct lws *wsi);
+struct http *http_ref(struct http *http);
+struct http *http_unref(struct http *http);
+
+void http_on_body(struct http *http, const void *bytes, size_t len);
+/* The request is complete: finds who answers it (api.c). */
+void http_dispatch(struct http *http);
+/* The socket may be written. Nonzero: close it. */
+int http_on_writable(struct http *http);
+void http_on_closed(struct http *http);
+
+void http_answer(struct http *http, int status, const char *content_type, struct slice body);
+/* A JSON object made of fields (without braces). */
+void http_answer_fields(struct http *http, int status, struct slice fields);
+void http_fail(struct http *http, enum error_code code, int status, const char *message);
+/* The same with the code's own status. */
+void http_fail_code(struct http *http, enum error_code code, const char *message);
+
+/* A whole HTTP/1.1 response text: status line, headers, body. */
+void http_build(struct buf *out, int status, const char *content_type, const char *extra_headers, struct slice body, bool close);
+/* {"error":{…}} */
+void http_build_error(struct buf *out, enum error_code code, const char *message);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * outbox.h: what one session still has to write: a bounded ring of shared frames.
+ *
+ * 1. Events are held by n and tail; they may be dropped at any time, as the inbox has them (outbox_drop_events).
+ * 2. Ephemeral frames are refused when the ring is half full. Replies are always taken; the session stops reading from a peer
+ *    that does not take them.
+ * 3. Memory is held only while something waits.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/slice.h"
+#include "fanout/event.h"
+
+struct buf;
+struct frame;
+
+struct outbox_slot {
+        struct frame *frame; /* one reference */
+        uint64_t what;       /* kind and event type in the top byte, n below */
+};
+
+struct outbox {
+        struct outbox_slot *slots;
+        uint32_t head, count, capacity;
+        uint32_t events;      /* of count */
+        size_t bytes;         /* of all frames */
+        size_t reply_bytes;   /* of the replies among them */
+};
+
+void outbox_deinit(struct outbox *outbox);
+
+/* Takes a reference of its own. False: the ring is full (events, ephemera) or there is no memory. */
+bool outbox_add_event(struct outbox *outbox, enum event_type type, uint64_t n, struct frame *tail);
+bool outbox_add_ephemeral(struct outbox *outbox, struct frame *text);
+bool outbox_add_reply(struct outbox *outbox, struct frame *text);
+/* A WebSocket ping (RFC 6455 section 5.5.2), without payload. */
+bool outbox_add_ping(struct outbox *outbox);
+/* A close frame (section 5.5.1); nothing may be added behind it. */
+bool outbox_add_close(struct outbox *outbox, int code, struct slice reason);
+
+/* Drops all events; returns how many. */
+uint32_t outbox_drop_events(struct outbox *outbox);
+
+/*
+ * Moves whole WebSocket frames (RFC 6455 section 5.2, unmasked, FIN) into out, as many as fit below limit bytes; the first one
+ * always. Returns how many frames; *ret_n is raised to the highest event among them.
+ */
+uint32_t outbox_gather(struct outbox *outbox, struct buf *out, size_t limit, uint64_t *ret_n);

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* protocol.c: see protocol.h. */
+#include "hub/protocol.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "fanout/cast.h"
+#include "fanout/fanout.h"
+#include "fanout/post.h"
+#include "fanout/query.h"
+#include "fanout/receipt.h"
+#include "hub/answer.h"
+#include "hub/hub.h"
+#include "hub/session.h"
+#include "hub/wire.h"
+
+enum { PROTOCOL_REPLY_BYTES = 40 << 20 };
+
+/* ---- replies ---- */
+
+static void protocol_reply(struct session *session, bool has_id, int64_t id, const char *type, struct slice fields) {
+        _cleanup_buf_ struct buf text = BUF_INIT(PROTOCOL_REPLY_BYTES);
+        buf_add_text(&text, "{\"type\":\"");
+        buf_add_text(&text, type);
+        buf_add_char(&text, '"');
+        if (has_id) {
+                buf_add_text(&text, ",\"id\":");
+                buf_add_int(&text, id);
+        }
+        if (fields.len) {
+                buf_add_char(&text, ',');
+                buf_add_slice(&text, fields);
+        }
+        buf_add_char(&text, '}');
+        session_reply(session, buf_slice(&text));
+}
+
+void protocol_ok(struct session *session, const struct request *request) {
+        protocol_reply(session, request->has_id, request->id, "ok", SLICE(""));
+}
+
+/* A request that waits for the store. */
+struct protocol_wait {
+        struct session *session;
+        const char *type; /* of the reply */
+        bool has_id;
+        int64_t id;
+};
+
+static struct protocol_wait *protocol_wait_new(struct session *session, const struct request *request, const char *type) {
+        struct protocol_wait *wait = malloc(sizeof(*wait));
+        if (!wait)
+                return NULL;
+        *wait = (struct protocol_wait){ session, type, request->has_id, request->id };
+        session_begin(session);
+        return wait;
+}
+
+static void protocol_wait_end(struct protocol_wait *wait, int answer, struct slice fields) {
+        if (session_is_open(wait->session)) {
+                if (answer)
+                        session_error_id(wait->session, wait->has_id, wait->id, answer_code(answer), NULL);
+                else
+                        protocol_reply(wait->session, wait->has_id, wait->id, wait->type, fields);
+        }
+        session_end(wait->session);
+        free(wait);
+}
+
+static void protocol_on_fields(void *arg, int answer, struct slice fields) {
+        protocol_wait_end(arg, answer, fields);
+}
+
+static void protocol_on_done(void *arg, int answer) {
+        protocol_wait_end(arg, answer, SLICE(""));
+}
+
+/* What could not even begin. */
+static void protocol_started(struct protocol_wait *wait, int r) {
+        if (r)
+                protocol_wait_end(wait, FANOUT_E_UNAVAILABLE, SLICE(""));
+}
+
+/* ---- send ---- */
+
+struct protocol_job {
+        struct list link; /* in session->sends */
+        struct session *session;
+        bool has_id, started;
+        int64_t id;
+        struct post post; /* slices of text; session, from and device are the session's */
+        char ref[24];
+        char text[];
+};
+
+static void protocol_start_send(struct protocol_job *job);
+
+static void protocol_send_end(struct protocol_job *job, const struct post_result *result) {
+        struct session *session = job->session;
+        if (session_is_open(session) && result->answer) {
+                session_error_id(session, job->has_id, job->id, answer_code(result->answer), NULL);
+        } else if (session_is_open(session)) {
+                _cleanup_buf_ struct buf fields = BUF_INIT(4096);
+                buf_add_text(&fields, "\"conv\":");
+                buf_add_json(&fields, job->post.conv);
+                buf_add_text(&fields, ",\"op\":");
+                buf_add_json(&fields, job->post.op);
+                buf_printf(&fields, ",\"seq\":%" PRIu64 ",\"at\":%" PRId64 "%s", result->seq, result->at,
+                           result->duplicate ? ",\"duplicate\":true" : "");
+                protocol_reply(session, job->has_id, job->id, "sent", buf_slice(&fields));
+        }
+        list_remove(&job->link);
+        /* The next one for this conversation has waited for this. */
+        struct protocol_job *next = NULL;
+        LIST_FOR_EACH(link, &session->sends) {
+                struct protocol_job *other = LIST_CONTAINER(link, struct protocol_job, link);
+                if (!next && !other->started && slice_equal(other->post.conv, job->post.conv))
+                        next = other;
+        }
+        free(job);
+        if (next)
+                protocol_start_send(next);
+        session_end(session);
+}
+
+static void protocol_on_sent(void *arg, const struct post_result *result) {
+        protocol_send_end(arg, result);
+}
+
+static void protocol_start_send(struct protocol_job *job) {
+        job->started = true;
+        if (post_send(&job->session->hub->fanout, &job->post, protocol_on_sent, job))
+                protocol_send_end(job, &(struct post_result){ .answer = FANOUT_E_UNAVAILABLE });
+}
+
+static struct slice protocol_copy(char **text, struct slice from) {
+        memcpy(*text, from.ptr, from.len);
+        struct slice copy = { *text, from.len };
+        *text += from.len;
+        return copy;
+}
+
+static void protocol_send(struct session *session, const struct request *request) {
+        struct slice body = request->body.len ? request->body : SLICE("null");
+        struct slice kind = request->kind.len ? request->kind : SLICE("message");
+        struct protocol_job *job = calloc(1, sizeof(*job) + request->conv.len + request->op.len + kind.len + body.len);
+        if (!job) {
+                session_error(session, request, ERROR_INTERNAL, NULL);
+                return;
+        }
+        char *text = job->text;
+        if (request->ref)
+                snprintf(job->ref, sizeof(job->ref), "%" PRIu64, request->ref);
+        job->session = session;
+        job->has_id = request->has_id;
+        job->id = request->id;
+        job->post = (struct post){
+                .conv = protocol_copy(&text, request->conv),
+                .op = protocol_copy(&text, request->op),
+                .kind = protocol_copy(&text, kind),
+                .body = protocol_copy(&text, body),
+                .ref = slice_of(job->ref),
+                .from = session->subscriber.user,
+                .device = session->subscriber.device,
+                .session = session->subscriber.session,
+        };
+        bool must_wait = false;
+        LIST_FOR_EACH(link, &session->sends)
+                must_wait |= slice_equal(LIST_CONTAINER(link, struct protocol_job, link)->post.conv, job->post.conv);
+        list_append(&session->sends, &job->link);
+        session_begin(session);
+        session_typing_end(session, request->conv);
+        if (!must_wait)
+                protocol_start_send(job);
+}
+
+/* ---- the others ---- */
+
+static void protocol_watch(struct session *session, const struct request *request) {
+        if (session->watcher.count + request->users_count > LIMIT_WATCHED_USERS) {
+                session_error(session, request, ERROR_TOO_LARGE, "this session follows too many users");
+                return;
+        }
+        struct protocol_wait *wait = protocol_wait_new(session, request, "watching");
+        if (wait)
+                protocol_started(wait, watch_add(session->hub->watch, &session->watcher, (uint64_t)(uintptr_t)wait, request->users,
+                                                 request->users_count));
+}
+
+void protocol_on_watching(struct watcher *watcher, uint64_t request, int answer, struct slice fields) {
+        protocol_wait_end((struct protocol_wait *)(uintptr_t)request, answer, fields);
+}
+
+static void protocol_signal(struct session *session, const struct request *request) {
+        char header[2 * LIMIT_ID_BYTES + LIMIT_ID_BYTES + 32];
+        int len = snprintf(header, sizeof(header), "%.*s %s %s %s", (int)request->conv.len, request->conv.ptr, session->user,
+                           session->device, session->id);
+        struct protocol_wait *wait = protocol_wait_new(session, request, "ok");
+        if (wait)
+                protocol_started(wait, cast_send(&session->hub->fanout, request->conv, session->subscriber.user, 'S',
+                                                 (struct slice){ header, (size_t)len }, request->body, protocol_on_done, wait));
+}
+
+static void protocol_ask(struct session *session, const struct request *request) {
+        struct fanout *fanout = &session->hub->fanout;
+        struct slice user = session->subscriber.user;
+        bool read = request->type == REQUEST_READ || request->type == REQUEST_STATUS;
+        struct protocol_wait *wait = protocol_wait_new(session, request, read ? "ok" : wire_type_text(request->type));
+        struct registry_session registry = session_registry(session);
+        if (!wait)
+                return;
+        switch (request->type) {
+        case REQUEST_READ:
+                protocol_started(wait, receipt_raise(fanout, user, request->conv, 0, request->seq, protocol_on_done, wait));
+                break;
+        case REQUEST_STATUS:
+                protocol_started(wait, registry_set_status(fanout, &registry, request->status, protocol_on_done, wait));
+                break;
+        case REQUEST_HISTORY:
+                protocol_started(wait, query_history(fanout, user, request->conv, request->before, request->after, (unsigned)request->limit,
+                                                     protocol_on_fields, wait));
+                break;
+        case REQUEST_CONVERSATIONS:
+                protocol_started(wait, query_conversations(fanout, user, request->after_conv, (unsigned)request->limit, protocol_on_fields, wait));
+                break;
+        case REQUEST_MEMBERS:
+                protocol_started(wait, query_members(fanout, user, request->conv, protocol_on_fields, wait));
+                break;
+        default:
+                abort();
+        }
+}
+
+static void protocol_dispatch(struct session *session, const struct request *request) {
+        switch (request->type) {
+        case REQUEST_HELLO:
+                session_error(session, request, ERROR_BAD_REQUEST, "hello comes once");
+                break;
+        case REQUEST_SEND:
+                protocol_send(session, request);
+                break;
+        case REQUEST_ACK:
+                session_ack(session, request);
+                break;
+        case REQUEST_TYPING:
+                session_typing(session, request->conv, request->active);
+                break;
+        case REQUEST_SIGNAL:
+                protocol_signal(session, request);
+                break;
+        case REQUEST_WATCH:
+                protocol_watch(session, request);
+                break;
+        case REQUEST_UNWATCH:
+                for (size_t i = 0; i < request->users_count; i++)
+                        watch_remove(session->hub->watch, &session->watcher, request->users[i]);
+                protocol_ok(session, request);
+                break;
+        case REQUEST_AUTH:
+                session_auth(session, request);
+                break;
+        case REQUEST_PING:
+                protocol_reply(session, request->has_id, request->id, "pong", SLICE(""));
+                break;
+        case REQUEST_READ:
+        case REQUEST_STATUS:
+        case REQUEST_HISTORY:
+        case REQUEST_CONVERSATIONS:
+        case REQUEST_MEMBERS:
+                protocol_ask(session, request);
+                break;
+        case REQUEST_TYPES:
+                break;
+        }
+}
+
+void protocol_handle_object(struct session *session, struct slice object) {
+        if (session->state >= SESSION_CLOSING)
+                return;
+        if (session->state == SESSION_ATTACHING) {
+                session_defer(session, object);
+                return;
+        }
+        struct request request;
+        int r = wire_parse(object, &request);
+        if (session->state == SESSION_FRESH && (r || request.type != REQUEST_HELLO)) {
+                bool is_hello = r && request.type == REQUEST_HELLO;
+                session_error(session, &request, is_hello ? ERROR_BAD_REQUEST : ERROR_UNAUTHORIZED, is_hello ? request.error : "hello comes first");
+                session_close(session, CLOSE_BAD_TOKEN);
+        } else if (r) {
+                session_error(session, &request, ERROR_BAD_REQUEST, request.error);
+        } else if (session->state == SESSION_FRESH) {
+                session_hello(session, &request);
+        } else if (request.type != REQUEST_ACK && request.type != REQUEST_PING && !session_allow(session)) {
+                session_error(session, &request, ERROR_RATE_LIMITED, NULL);
+        } else {
+                protocol_dispatch(session, &request);
+        }
+}
+
+static void protocol_handle_array(struct session *session, struct slice array) {
+        struct scan_value item;
+        size_t position = 0, count = 0;
+        while (scan_array(array, &position, &item))
+                count++;
+        if (count > LIMIT_FRAME_OBJECTS) {
+                session_error_id(session, false, 0, ERROR_TOO_LARGE, "a frame holds at most 64 requests");
+                return;
+        }
+        position = 0;
+        while (scan_array(array, &position, &item)) {
+                if (item.type == SCAN_OBJECT)
+                        protocol_handle_object(session, item.raw);
+                else
+                        session_error_id(session, false, 0, ERROR_BAD_REQUEST, "a request is a JSON object");
+        }
+}
+
+void protocol_handle_frame(struct session *session, struct slice text, bool binary) {
+        struct scan_value value;
+        int r = binary ? SCAN_E_SYNTAX : scan_text(text, LIMIT_JSON_DEPTH, &value);
+        if (r) {
+                static const char *const messages[] = {
+                        [SCAN_E_SYNTAX] = "the frame is not JSON",
+                        [SCAN_E_UTF8] = "the frame is not UTF-8",
+                        [SCAN_E_DEPTH] = "the frame nests too deeply",
+                };
+                session_error_id(session, false, 0, ERROR_BAD_REQUEST, binary ? "frames are text" : messages[r]);
+                session_close(session, CLOSE_MALFORMED);
+        } else if (value.type == SCAN_OBJECT) {
+                protocol_handle_object(session, value.raw);
+        } else if (value.type == SCAN_ARRAY) {
+                protocol_handle_array(session, value.raw);
+        } else {
+                session_error_id(session, false, 0, ERROR_BAD_REQUEST, "a request is a JSON object");
+        }
+}

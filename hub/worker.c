@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker.c: puts a hub worker together, runs it, and takes it apart.
+ *
+ * One loop drives everything:
+ *      every 100 ms  the timing wheel, acknowledgements        every second  lease, counters, probe, sweeper
+ *      after each turn's I/O, and before it sleeps: the flush of the dirty list
+ *
+ * A drain: stop listening -> goaway and close 4001 to everyone, each with a delay of its own -> leave the store -> end.
+ */
+#include "hub/worker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libwebsockets.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/chance.h"
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/limits.h"
+#include "base/link.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/wheel.h"
+#include "fanout/acks.h"
+#include "fanout/node.h"
+#include "fanout/roster.h"
+#include "fanout/store.h"
+#include "fanout/sweep.h"
+#include "hub/acceptor.h"
+#include "hub/auth.h"
+#include "hub/gateway.h"
+#include "hub/http.h"
+#include "hub/hub.h"
+#include "hub/session.h"
+#include "presence/detach.h"
+#include "presence/lease.h"
+#include "presence/watch.h"
+
+enum {
+        WORKER_TICK_MS = 100,
+        WORKER_SECOND_MS = 1000,
+        WORKER_WINDOW_MS = 2,              /* frames are gathered for so long when the loop is busy */
+        WORKER_RESERVED_FILES = 128,       /* for the store, logs, lws */
+        WORKER_SCRATCH_BYTES = 48 << 20,   /* one reply may be large; what is usual stays below 64 KiB */
+        WORKER_TAIL_BYTES = 256 << 20,     /* of the private Redis' log, before it is rewritten: restart time grows with it */
+        WORKER_TAIL_CHECK_S = 10,
+};
+
+struct worker {
+        struct hub hub; /* first */
+        const struct worker_options *options;
+        struct config *config;          /* loaded again on SIGHUP; NULL: options->config */
+        struct link_address address;
+        struct buf scratch;
+        uv_loop_t loop;
+        uv_timer_t tick, second, window;
+        uv_prepare_t prepare;
+        uv_check_t check;
+        uv_idle_t idle;
+        uv_signal_t on_term, on_hup;
+        uint64_t flushed_ms;
+        uint64_t idle_ns, idle_at_ns;   /* for the share of time the loop sleeps */
+        uint64_t drain_ends_ms;
+        unsigned seconds;
+        bool announced, ending, tail_asked;
+        int closing;                    /* what has still to report its end */
+};
+
+/* ---- the flush ---- */
+
+static void worker_on_idle(uv_idle_t *idle) {
+        /* Its only use is that the loop does not sleep while the dirty list waits for its next slice. */
+}
+
+static void worker_flush(struct worker *worker) {
+        struct hub *hub = &worker->hub;
+        struct list *link;
+        uv_update_time(&worker->loop);
+        worker->flushed_ms = uv_now(&worker->loop);
+        for (int i = 0; i < LIMIT_FLUSH_SESSIONS && (link = list_first(&hub->dirty)); i++) {
+                list_remove(link);
+                session_flush(LIST_CONTAINER(link, struct session, dirty));
+        }
+        if (list_is_empty(&hub->dirty))
+                uv_idle_stop(&worker->idle);
+        else
+                uv_idle_start(&worker->idle, worker_on_idle);
+}
+
+static void worker_on_window(uv_timer_t *timer) {
+        worker_flush(timer->data);
+}
+
+static void worker_consider_flush(struct worker *worker) {
+        if (list_is_empty(&worker->hub.dirty) || uv_is_active((uv_handle_t *)&worker->window))
+                return;
+        uint64_t now_ms = uv_now(&worker->loop);
+        if (worker->hub.busy && !uv_is_active((uv_handle_t *)&worker->idle) && now_ms < worker->flushed_ms + WORKER_WINDOW_MS)
+                uv_timer_start(&worker->window, worker_on_window, worker->flushed_ms + WORKER_WINDOW_MS - now_ms, 0);
+        else
+                worker_flush(worker);
+}
+
+static void worker_on_check(uv_check_t *check) {
+        worker_consider_flush(check->data);
+}
+
+static void worker_on_prepare(uv_prepare_t *prepare) {
+        worker_consider_flush(prepare->data);
+}
+
+/* ---- what the store and the lease report ---- */
+
+static void worker_each_attach_again(struct worker *worker) {
+        LIST_FOR_EACH(link, &worker->hub.sessions) session_attach_again(LIST_CONTAINER(link, struct session, all));
+}
+
+static void worker_on_store_up(void *context, bool changed) {
+        struct worker *worker = context;
+        log_info("The store is up. epoch=%s", store_epoch(worker->hub.fanout.store));
+        detach_flush(worker->hub.detaches);
+        lease_tick(worker->hub.lease);
+        if (changed)
+                worker_each_attach_again(worker);
+        node_repair(worker->hub.fanout.node);
+}
+
+static void worker_on_store_down(void *context) {
+        log_warning("The store is away; requests get unavailable until it is back.");
+}
+
+static void worker_on_lease_held(void *context) {
+        log_debug("The lease is held.");
+}
+
+static void worker_on_lease_lost(void *context) {
+        log_warning("The lease had run out; all sessions register anew.");
+        worker_each_attach_again(context);
+}
+
+static void worker_on_death(void *context, struct slice node, int64_t last_ms) {
+        struct worker *worker = context;
+        log_info("A node is gone. node=%.*s", (int)node.len, node.ptr);
+        watch_on_death(worker->hub.watch, node, last_ms);
+}
+
+static void worker_on_presence(void *context, struct slice user, int64_t seen_ms, bool invisible, struct slice live) {
+        struct worker *worker = context;
+        watch_on_presence(worker->hub.watch, user, seen_ms, invisible, live);
+}
+
+static void worker_on_birth(void *context, struct slice node) {
+        struct worker *worker = context;
+        lease_on_birth(worker->hub.lease, node);
+}
+
+static void worker_on_repair(void *context) {
+        struct worker *worker = context;
+        watch_on_repair(worker->hub.watch);
+}
+
+/* ---- time ---- */
+
+static void worker_announce(struct worker *worker) {
+        if (worker->announced || !hub_is_ready(&worker->hub))
+                return;
+        worker->announced = true;
+        log_info("The worker serves. node=%.*s", (int)node_id(worker->hub.fanout.node).len, node_id(worker->hub.fanout.node).ptr);
+        int fd = worker->options->ready_fd;
+        if (fd < 0)
+                return;
+        if (write(fd, "r", 1) != 1)
+                log_warning("Nobody waits for this worker to be ready.");
+        close(fd);
+}
+
+/* Is the loop asleep for less than half of its time? */
+static void worker_measure(struct worker *worker) {
+        uint64_t idle_ns = uv_metrics_idle_time(&worker->loop), now_ns = uv_hrtime();
+        worker->hub.busy = (idle_ns - worker->idle_ns) * 2 < now_ns - worker->idle_at_ns;
+        worker->idle_ns = idle_ns;
+        worker->idle_at_ns = now_ns;
+}
+
+static void worker_end(struct worker *worker);
+
+static void worker_on_tick(uv_timer_t *timer) {
+        struct worker *worker = timer->data;
+        worker_measure(worker);
+        wheel_advance(worker->hub.wheel, uv_now(&worker->loop));
+        acks_flush(worker->hub.acks);
+        worker_announce(worker);
+        if (worker->hub.draining && !worker->ending &&
+            (list_is_empty(&worker->hub.sessions) || uv_now(&worker->loop) >= worker->drain_ends_ms))
+                worker_end(worker);
+}
+
+/* The private Redis' log is rewritten before its tail makes a restart slow. */
+static void worker_on_persistence(struct link *link, struct redisReply *reply, void *arg);
+
+static void worker_check_tail(struct worker *worker) {
+        struct slice info[] = { SLICE("INFO"), SLICE("persistence") };
+        if (!worker->options->redis_is_private || worker->options->index != 0 || worker->tail_asked ||
+            ++worker->seconds % WORKER_TAIL_CHECK_S != 0)
+                return;
+        worker->tail_asked = link_command(store_link(worker->hub.fanout.store), 2, info, worker_on_persistence, worker) == 0;
+}
+
+static uint64_t worker_info_value(struct slice text, const char *name) {
+        size_t len = strlen(name);
+        for (size_t i = 0; i + len < text.len; i++)
+                if ((i == 0 || text.ptr[i - 1] == '\n') && strncmp(text.ptr + i, name, len) == 0)
+                        return strtoull(text.ptr + i + len, NULL, 10);
+        return 0;
+}
+
+static void worker_on_persistence(struct link *link, struct redisReply *reply, void *arg) {
+        struct worker *worker = arg;
+        worker->tail_asked = false;
+        if (!reply)
+                return;
+        struct slice text = store_text(reply);
+        uint64_t current = worker_info_value(text, "aof_current_size:"), base = worker_info_value(text, "aof_base_size:");
+        struct slice rewrite[] = { SLICE("BGREWRITEAOF") };
+        if (current > base + WORKER_TAIL_BYTES && !worker_info_value(text, "aof_rewrite_in_progress:") &&
+            link_command(link, 1, rewrite, NULL, NULL) == 0)
+                log_info("The store's log is rewritten. tail_bytes=%" PRIu64, current - base);
+}
+
+static void worker_on_second(uv_timer_t *timer) {
+        struct worker *worker = timer->data;
+        struct hub *hub = &worker->hub;
+        if (!store_is_up(hub->fanout.store))
+                return;
+        lease_tick(hub->lease);
+        node_tick(hub->fanout.node, clock_monotonic_ms());
+        detach_flush(hub->detaches);
+        if (lease_is_chosen(hub->lease))
+                sweep_run(&hub->fanout);
+        worker_check_tail(worker);
+}
+
+/* ---- the end ---- */
+
+static void worker_on_part_closed(void *context) {
+        struct worker *worker = context;
+        if (--worker->closing == 0)
+                uv_stop(&worker->loop);
+}
+
+/* The peers are gone: the store is told, then the links end. */
+static void worker_end(struct worker *worker) {
+        worker->ending = true;
+        if (store_is_up(worker->hub.fanout.store))
+                lease_leave(worker->hub.lease);
+        gateway_close(&worker->hub);
+        worker->closing = 2;
+        node_close(worker->hub.fanout.node, worker_on_part_closed, worker);
+        store_close(worker->hub.fanout.store, worker_on_part_closed, worker);
+}
+
+static void worker_on_term(uv_signal_t *signal, int number) {
+        struct worker *worker = signal->data;
+        struct hub *hub = &worker->hub;
+        if (hub->draining)
+                return;
+        uint64_t spread_ms = (uint64_t)hub->config->drain_ms;
+        log_info("Draining. connections=%zu spread_ms=%" PRIu64, hub->connections, spread_ms);
+        hub->draining = true;
+        worker->drain_ends_ms = uv_now(&worker->loop) + spread_ms;
+        acceptor_close(hub->acceptor);
+        LIST_FOR_EACH(link, &hub->sessions)
+                session_drain(LIST_CONTAINER(link, struct session, all), chance_u64() % (spread_ms + 1));
+}
+
+static void worker_on_hup(uv_signal_t *signal, int number) {
+        struct worker *worker = signal->data;
+        struct config *config = NULL;
+        struct auth *auth = NULL;
+        char *error = NULL;
+        if (config_load(worker->options->argc, worker->options->argv, getenv, &config, &error) || auth_new(config, &auth, &error)) {
+                log_error("The configuration was not loaded again: %s", error ? error : "no memory");
+                free(error);
+                config_free(config);
+                return;
+        }
+        enum log_level level;
+        if (log_parse_level(config->log_level, &level) == 0)
+                log_set_level(level);
+        auth_free(worker->hub.auth);
+        config_free(worker->config);
+        worker->hub.auth = auth;
+        worker->config = config;
+        worker->hub.config = config;
+        log_info("The configuration was loaded again.");
+}
+
+/* ---- putting it together ---- */
+
+static size_t worker_connections_max(const struct config *config) {
+        struct rlimit files;
+        size_t allowed = 1024;
+        if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+                allowed = files.rlim_cur > WORKER_RESERVED_FILES * 2 ? (size_t)files.rlim_cur - WORKER_RESERVED_FILES : WORKER_RESERVED_FILES;
+        return config->max_connections && (size_t)config->max_connections < allowed ? (size_t)config->max_connections : allowed;
+}
+
+static void worker_start_handles(struct worker *worker) {
+        uv_loop_t *loop = &worker->loop;
+        uv_timer_init(loop, &worker->tick);
+        uv_timer_init(loop, &worker->second);
+        uv_timer_init(loop, &worker->window);
+        uv_prepare_init(loop, &worker->prepare);
+        uv_check_init(loop, &worker->check);
+        uv_idle_init(loop, &worker->idle);
+        uv_signal_init(loop, &worker->on_term);
+        uv_signal_init(loop, &worker->on_hup);
+        worker->tick.data = worker->second.data = worker->window.data = worker->prepare.data = worker->check.data = worker->idle.data =
+                worker->on_term.data = worker->on_hup.data = worker;
+        uv_timer_start(&worker->tick, worker_on_tick, WORKER_TICK_MS, WORKER_TICK_MS);
+        uv_timer_start(&worker->second, worker_on_second, WORKER_SECOND_MS, WORKER_SECOND_MS);
+        uv_prepare_start(&worker->prepare, worker_on_prepare);
+        uv_check_start(&worker->check, worker_on_check);
+        uv_signal_start(&worker->on_term, worker_on_term, SIGTERM);
+        uv_signal_start(&worker->on_hup, worker_on_hup, SIGHUP);
+}
+
+static int worker_open_store(struct worker *worker) {
+        struct hub *hub = &worker->hub;
+        const struct config *config = hub->config;
+        const char *ca_file = config->redis_ca_file && *config->redis_ca_file ? config->redis_ca_file : NULL;
+        if (link_parse_address(worker->options->redis_url, &worker->address)) {
+                log_error("The Redis URL cannot be used.");
+                return -EINVAL;
+        }
+        hub->fanout.rosters = roster_cache_new();
+        hub->fanout.store = store_open(&(struct store_options){
+                .loop = hub->loop,
+                .address = &worker->address,
+                .ca_file = ca_file,
+                .prefix = config->redis_prefix,
+                .timeout_ms = (uint64_t)config->redis_timeout_ms,
+                .context = worker,
+                .on_up = worker_on_store_up,
+                .on_down = worker_on_store_down,
+        });
+        if (!hub->fanout.store || !hub->fanout.rosters)
+                return -ENOMEM;
+        struct node *node = node_open(&hub->fanout, &(struct node_options){
+                .loop = hub->loop,
+                .address = &worker->address,
+                .ca_file = ca_file,
+                .timeout_ms = (uint64_t)config->redis_timeout_ms,
+                .typing_ttl_ms = config->typing_ttl_ms,
+                .context = worker,
+                .on_presence = worker_on_presence,
+                .on_birth = worker_on_birth,
+                .on_repair = worker_on_repair,
+        });
+        hub->acks = acks_new(&hub->fanout);
+        hub->detaches = detach_queue_new(&hub->fanout);
+        hub->lease = lease_new(&hub->fanout, &(struct lease_options){
+                .context = worker,
+                .on_held = worker_on_lease_held,
+                .on_lost = worker_on_lease_lost,
+                .on_death = worker_on_death,
+        });
+        hub->watch = hub->lease ? watch_new(&hub->fanout, hub->lease, hub->wheel, config->offline_grace_ms) : NULL;
+        return node && hub->acks && hub->detaches && hub->watch ? 0 : -ENOMEM;
+}
+
+static int worker_open(struct worker *worker) {
+        struct hub *hub = &worker->hub;
+        const struct worker_options *options = worker->options;
+        char *error = NULL;
+        hub->loop = &worker->loop;
+        hub->config = options->config;
+        hub->metrics = options->metrics;
+        hub->connections_max = worker_connections_max(options->config);
+        list_init(&hub->sessions);
+        list_init(&hub->dirty);
+        list_init(&hub->https);
+        buf_init(&worker->scratch, WORKER_SCRATCH_BYTES);
+        hub->scratch = &worker->scratch;
+        if (uv_loop_init(&worker->loop))
+                return -EIO;
+        uv_loop_configure(&worker->loop, UV_METRICS_IDLE_TIME);
+        hub->wheel = wheel_new(WORKER_TICK_MS, uv_now(&worker->loop));
+        if (!hub->wheel)
+                return -ENOMEM;
+        if (auth_new(options->config, &hub->auth, &error)) {
+                log_error("Tokens cannot be checked: %s", error ? error : "no memory");
+                free(error);
+                return -EINVAL;
+        }
+        worker_start_handles(worker);
+        int r = worker_open_store(worker);
+        if (r == 0)
+                r = gateway_open(hub);
+        if (r == 0) {
+                hub->acceptor = acceptor_open(hub, (const struct sockaddr *)&options->address, options->address_len);
+                r = hub->acceptor ? 0 : -EIO;
+        }
+        return r;
+}
+
+static void worker_close_handle(uv_handle_t *handle, void *arg) {
+        if (!uv_is_closing(handle))
+                uv_close(handle, NULL);
+}
+
+static void worker_deinit(struct worker *worker) {
+        struct hub *hub = &worker->hub;
+        uv_walk(&worker->loop, worker_close_handle, NULL);
+        while (uv_run(&worker->loop, UV_RUN_NOWAIT))
+                ;
+        uv_loop_close(&worker->loop);
+        watch_free(hub->watch);
+        lease_free(hub->lease);
+        detach_queue_free(hub->detaches);
+        acks_free(hub->acks);
+        roster_cache_free(hub->fanout.rosters);
+        wheel_free(hub->wheel);
+        acceptor_free(hub->acceptor);
+        auth_free(hub->auth);
+        config_free(worker->config);
+        link_address_deinit(&worker->address);
+        buf_deinit(&worker->scratch);
+}
+
+int worker_run(const struct worker_options *options) {
+        struct worker *worker = calloc(1, sizeof(*worker));
+        if (!worker)
+                return 1;
+        worker->options = options;
+        signal(SIGPIPE, SIG_IGN); /* a peer that is gone is an answer of write(), not the end */
+        int r = worker_open(worker);
+        if (r < 0) {
+                log_error("The worker cannot start. error=\"%s\"", strerror(-r));
+                free(worker);
+                return 1;
+        }
+        uv_run(&worker->loop, UV_RUN_DEFAULT);
+        log_info("The worker has ended.");
+        worker_deinit(worker);
+        free(worker);
+        return 0;
+}

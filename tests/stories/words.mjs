@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: Apache-2.0
+// words.mjs: the language of the stories, one row a sentence: what is said, what it does, and an example.
+//
+// `run.mjs --words` prints this table. Every expectation waits for an event, with a deadline; none waits for time to pass.
+// That something does not happen is shown by a fence: something later happens, and it is not there.
+
+import { Refused } from '../lib/device.mjs';
+import { DEADLINE_MS, eventually, pause } from '../lib/until.mjs';
+import { within } from './world.mjs';
+
+const expect = (holds, sentence) => {
+  if (!holds) throw new Error(sentence);
+};
+
+async function refusedWith(promise, code, what) {
+  try {
+    await promise;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    expect(error.code === code, `${what} was refused with ${error.code}, not ${code}`);
+    return;
+  }
+  throw new Error(`${what} was not refused`);
+}
+
+const watermark = (device, conv, user) => device.receipts.get(conv)?.get(user) ?? { delivered: 0, read: 0 };
+
+// Sentences about the world. do(world, args); the first four are settings, and come before all else.
+const world = [
+  // -- what is there
+  { say: 'nodes NODES', setup: true, eg: 'nodes n1 n2', do: (w, { nodes }) => { w.nodeNames = nodes; } },
+  { say: 'workers NUMBER', setup: true, eg: 'workers 2', do: (w, { number }) => { w.workers = number; } },
+  { say: 'a private redis', setup: true, eg: 'a private redis', do: (w) => { w.privateRedis = true; } },
+  { say: 'with WORD VALUE', setup: true, eg: 'with grace 500ms', do: (w, { word, value }) => { w.env[`BELFRY_${word.toUpperCase()}`] = value; } },
+  {
+    say: 'USERS in CONV', eg: 'alice, bob in #room',
+    do: (w, { users, conv }) => w.makeConversation(conv, users[0] === 'all' ? w.users() : users),
+  },
+  {
+    say: 'USERS in KIND CONV', eg: 'alice and bob in direct #pair',
+    do: (w, { users, kind, conv }) => w.makeConversation(conv, users, kind),
+  },
+  // -- the backend
+  {
+    say: 'backend sends TEXT from USER as NAME[ to CONV][ -> seq NUMBER]', eg: 'backend sends "hello" from alice as m1 to #room -> seq 1',
+    do: async (w, { text, user, name, conv, number }) => {
+      const answer = await w.backendSend(name, user, conv, text);
+      expect(answer.status === 201, `the backend's send was answered ${answer.status}`);
+      expect(number === undefined || answer.json.seq === number, `${name} was stored as seq ${answer.json.seq}, not ${number}`);
+    },
+  },
+  {
+    say: 'backend sends NAME again -> same seq', eg: 'backend sends m1 again -> same seq',
+    do: async (w, { name }) => {
+      const message = w.message(name);
+      const { seq } = message;
+      const answer = await w.backendPost(message);
+      expect(answer.status === 200 && answer.json.duplicate === true && answer.json.seq === seq, `the repeat was answered ${answer.status} ${answer.text}`);
+    },
+  },
+  {
+    say: 'backend sends NUMBER messages from USER as STEM[ to CONV]', eg: 'backend sends 1,000 messages from alice as b',
+    do: async (w, { number, user, stem, conv }) => {
+      for (let i = 1; i <= number; i += 1) await w.backendSend(`${stem}${i}`, user, conv, `${stem} ${i}`);
+    },
+  },
+  {
+    say: 'backend adds USER to CONV', eg: 'backend adds carol to #room',
+    do: async (w, { user, conv }) => {
+      await w.api.addMember(conv, user);
+      w.conversations.get(conv).everMembers.add(user);
+      for (const device of w.devices.values()) if (device.user === user) device.complete = false; // it need not see what was before
+    },
+  },
+  {
+    say: 'backend removes USER from CONV', eg: 'backend removes carol from #room',
+    do: async (w, { user, conv }) => {
+      await w.api.removeMember(conv, user);
+      for (const device of w.devices.values()) if (device.user === user) device.complete = false;
+    },
+  },
+  {
+    say: 'backend sees USER STATUS', eg: 'backend sees bob online',
+    do: async (w, { user, status }) => {
+      let last;
+      await eventually(async () => {
+        last = await w.api.presence(user);
+        return last.status === status;
+      }, () => `${user} is ${status} for the backend; it was last told ${JSON.stringify(last)}`);
+    },
+  },
+  {
+    say: 'backend sees NUMBER waiting for DEVICE', eg: 'backend sees 3 waiting for bob.phone',
+    do: async (w, { number, device }) => {
+      const [user, id] = device.split('.');
+      let last;
+      await eventually(async () => {
+        last = (await w.api.devices(user)).find((each) => each.device === id);
+        return last?.queue?.depth === number;
+      }, () => `the queue of ${device} is ${number} deep; it was last told ${JSON.stringify(last)}`);
+    },
+  },
+  { say: 'backend disconnects USER', eg: 'backend disconnects bob', do: (w, { user }) => w.api.disconnect(user) },
+  // -- people, whichever device they hold
+  {
+    say: 'USER types[ in CONV]', eg: 'bob types',
+    do: (w, { user, conv }) => {
+      const device = [...w.devices.values()].find((each) => each.user === user && each.live);
+      expect(device, `no device of ${user} is connected`);
+      device.tell('typing', { conv: w.conv(conv), active: true });
+    },
+  },
+  // -- what goes wrong
+  {
+    say: 'cut redis', eg: 'cut redis',
+    do: async (w) => {
+      await w.redisCommand('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      await w.redisCommand('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    },
+  },
+  {
+    say: 'stall redis SPAN', eg: 'stall redis 3s', // it goes on by itself: what follows happens while it stands still
+    do: async (w, { span }) => {
+      const pid = await w.redisPid();
+      process.kill(pid, 'SIGSTOP');
+      w.stalled = pause(span).then(() => process.kill(pid, 'SIGCONT'));
+    },
+  },
+  { say: 'redis goes on', eg: 'redis goes on', do: (w) => w.stalled },
+  {
+    say: 'kill redis', eg: 'kill redis',
+    do: async (w) => {
+      if (w.redis) await w.redis.kill();
+      else await w.node('n1').killPid(await w.redisPid());
+    },
+  },
+  { say: 'start redis', eg: 'start redis', do: (w) => w.redis.start() },
+  {
+    say: 'restart redis', eg: 'restart redis', // a private one is brought back by its supervisor
+    do: async (w) => {
+      const pid = await w.redisPid();
+      if (w.redis) {
+        await w.redis.kill();
+        await w.redis.start();
+      } else {
+        await w.node('n1').killPid(pid);
+        await eventually(() => w.node('n1').redisPid(), 'the supervisor starts Redis again');
+      }
+    },
+  },
+  {
+    say: 'wipe redis', eg: 'wipe redis',
+    do: async (w) => {
+      w.lossy = true;
+      await w.redisCommand('FLUSHALL');
+    },
+  },
+  {
+    say: 'kill worker on NODE', eg: 'kill worker on n1',
+    do: async (w, { node }) => {
+      w.wounded.add(node);
+      const before = w.node(node).workers();
+      expect(before.length > 0, `${node} has no worker`);
+      await w.node(node).killPid(before[0].pid);
+      await eventually(() => w.node(node).workers().length === before.length, `${node} has ${before.length} workers again`);
+    },
+  },
+  {
+    say: 'kill every worker on NODE', eg: 'kill every worker on n1',
+    do: async (w, { node }) => {
+      w.wounded.add(node);
+      const before = w.node(node).workers();
+      for (const { pid } of before) await w.node(node).killPid(pid);
+      await eventually(() => w.node(node).workers().length === before.length, `${node} has ${before.length} workers again`);
+    },
+  },
+  { say: 'kill NODE', eg: 'kill n1', do: (w, { node }) => w.node(node).kill() },
+  { say: 'start NODE', eg: 'start n1', do: (w, { node }) => w.startNode(node) },
+  {
+    say: 'restart NODE', eg: 'restart n1',
+    do: async (w, { node }) => {
+      await w.node(node).kill();
+      await w.startNode(node);
+    },
+  },
+  { say: 'drain NODE', eg: 'drain n1', do: (w, { node }) => { w.node(node).ended = w.node(node).stop(); } },
+  {
+    say: 'NODE ends with status NUMBER', eg: 'n1 ends with status 0',
+    do: async (w, { node, number }) => {
+      const ended = await within(w.node(node).ended, `${node} ends`, 2 * DEADLINE_MS);
+      expect(ended.code === number, `${node} ended with ${JSON.stringify(ended)}`);
+    },
+  },
+  { say: 'NODE is ready', eg: 'n1 is ready', do: (w, { node }) => w.node(node).untilReady() },
+  {
+    say: 'NODE is not ready', eg: 'n1 is not ready',
+    do: (w, { node }) => eventually(async () => (await w.node(node).api.raw('GET', '/readyz')).status === 503, `${node} answers /readyz with 503`),
+  },
+];
+
+// What devices do and see. do(world, device, args); with `group`, all subjects at once: do(world, [device], args);
+// with `label`, the subject's name, as there is no such device yet.
+const device = [
+  // -- coming and going
+  {
+    say: 'on NODE as DEVICE', eg: 'bob.twin on n2 as bob.phone', label: true, // another session of the same device
+    do: (w, label, { node, device: identity }) => arrive(w, label, node, identity),
+  },
+  { say: 'on NODE', eg: 'alice.phone on n1', label: true, do: (w, label, { node }) => arrive(w, label, node) },
+  { say: 'is welcomed fresh', eg: 'alice.phone is welcomed fresh', do: (w, d) => expect(d.welcomes.at(-1).fresh === true, `${d.name} was not welcomed as fresh`) },
+  { say: 'leaves', eg: 'bob.phone leaves', do: (w, d) => d.leave() },
+  { say: 'drops', eg: 'bob.phone drops', do: (w, d) => d.drop() },
+  {
+    say: 'returns[ on NODE]', eg: 'bob.phone returns on n1',
+    do: async (w, d, { node }) => {
+      await d.until(() => d.state === 'off' || d.state === 'stopped', `${d.name} is gone, so that it can return`);
+      if (node) d.nodeName = node;
+      await d.start();
+    },
+  },
+  {
+    say: 'flickers', eg: 'bob.phone flickers',
+    do: async (w, d) => {
+      const before = d.welcomes.length;
+      d.flicker();
+      await d.until(() => d.welcomes.length > before, `${d.name} comes back`);
+    },
+  },
+  {
+    say: 'moves to NODE', eg: 'bob.phone moves to n2',
+    do: async (w, d, { node }) => {
+      const before = d.welcomes.length;
+      d.nodeName = node;
+      d.flicker();
+      await d.until(() => d.welcomes.length > before, `${d.name} comes to ${node}`);
+    },
+  },
+  { say: 'heads for NODE', eg: 'bob.phone heads for n2', do: (w, d, { node }) => { d.nodeName = node; } }, // at its next connect
+  { say: 'forgets its cursor', eg: 'bob.phone forgets its cursor', do: (w, d) => d.forget() },
+  {
+    say: 'is connected', eg: 'all are connected',
+    do: (w, d) => eventually(() => d.request('ping', {}, 2000), () => `${d.name} is connected and answered (is ${d.state})`),
+  },
+  { say: 'catches up', eg: 'bob.phone catches up', do: (w, d) => d.until(() => d.caughtUp, `${d.name} is told that it has caught up`) },
+  {
+    say: 'is closed with CLOSE', eg: 'bob.phone is closed with 4409',
+    do: async (w, d, { close }) => {
+      const last = await d.until(() => d.closes.find((each) => each.code >= 1000 && each.code !== 1006) ?? d.closes.at(-1), `${d.name} is closed`);
+      expect(last.code === close, `${d.name} was closed with ${last.code} ${last.reason}, not ${close}`);
+    },
+  },
+  { say: 'is closed', eg: 'bob.phone is closed', do: (w, d) => d.until(() => d.closes.length > 0, `${d.name} is closed`) },
+  {
+    say: 'stays away', eg: 'bob.phone stays away', // it was told not to reconnect
+    do: (w, d) => d.until(() => d.state === 'stopped', () => `${d.name} stays away (is ${d.state})`),
+  },
+  {
+    say: 'is told to go away with their own delays', group: true, eg: 'all are told to go away with their own delays',
+    do: async (w, devices) => {
+      const delays = [];
+      for (const d of devices) {
+        const frame = await d.until(() => d.frames.goaway.at(-1), `${d.name} is told to go away`);
+        expect(Number.isInteger(frame.retry_after_ms) && frame.retry_after_ms >= 0, `${d.name} was told to come back after ${frame.retry_after_ms}`);
+        delays.push(frame.retry_after_ms);
+      }
+      expect(new Set(delays).size > delays.length / 2, `the delays are ${delays.join(', ')}`);
+    },
+  },
+  // -- sending
+  {
+    say: 'sends TEXT as NAME[ to CONV][ -> seq NUMBER]', eg: 'alice.phone sends "are you there?" as m1 -> seq 1',
+    do: async (w, d, { text, name, conv, number }) => w.stored(w.begin(d, name, conv, text), number),
+  },
+  {
+    say: 'sends TEXT[ to CONV] -> error CODE', eg: 'mallory.phone sends "let me in" to #room -> error forbidden',
+    do: (w, d, { text, conv, code }) => refusedWith(d.send(w.conv(conv), text), code, `a send of ${d.name}`),
+  },
+  { say: 'begins to send TEXT as NAME[ to CONV]', eg: 'alice.phone begins to send "hello" as m1', do: (w, d, { text, name, conv }) => { w.begin(d, name, conv, text); } },
+  { say: 'has NAME stored[ -> seq NUMBER]', eg: 'alice.phone has m1 stored -> seq 1', do: (w, d, { name, number }) => w.stored(w.message(name), number) },
+  {
+    say: 'sends NAME again -> same seq', eg: 'alice.phone sends m1 again -> same seq',
+    do: async (w, d, { name }) => {
+      const { conv, body, op, seq } = w.message(name);
+      const sent = await within(d.send(conv, body, { op }), `the repeat of ${name} is answered`);
+      expect(sent.seq === seq, `the repeat of ${name} became seq ${sent.seq}`);
+      expect(sent.duplicate === true, `the repeat of ${name} is not called a duplicate`);
+    },
+  },
+  {
+    say: 'sends NUMBER messages as STEM[ to CONV]', eg: 'alice.phone sends 300 messages as b',
+    do: async (w, d, { number, stem, conv }) => {
+      const messages = [];
+      for (let i = 1; i <= number; i += 1) {
+        messages.push(w.begin(d, `${stem}${i}`, conv, `${stem} ${i}`));
+        if (i >= 64) await w.stored(messages[i - 64]);
+      }
+      for (const message of messages) await w.stored(message);
+    },
+  },
+  { say: 'edits NAME to TEXT as NAME2', eg: 'alice.phone edits m1 to "sorry" as m2', do: (w, d, { name, text, name2 }) => w.stored(w.begin(d, name2, w.message(name).conv, text, { kind: 'edit', ref: w.message(name).seq })) },
+  { say: 'deletes NAME as NAME2', eg: 'alice.phone deletes m1 as m3', do: (w, d, { name, name2 }) => w.stored(w.begin(d, name2, w.message(name).conv, null, { kind: 'delete', ref: w.message(name).seq })) },
+  { say: 'reacts to NAME with TEXT as NAME2', eg: 'bob.phone reacts to m1 with "+1" as m4', do: (w, d, { name, text, name2 }) => w.stored(w.begin(d, name2, w.message(name).conv, text, { kind: 'react', ref: w.message(name).seq })) },
+  // -- receiving
+  { say: 'receives nothing more', eg: 'bob.phone receives nothing more', do: (w, d) => w.nothingMore(d) },
+  {
+    say: 'receives signal TEXT', eg: 'bob.phone receives signal "ring"',
+    do: (w, d, { text }) => d.until(() => d.frames.signal.some((each) => each.body === text), `${d.name} receives the signal "${text}"`),
+  },
+  { say: 'receives NAMES in order once', eg: 'bob.phone receives b1..b300 in order once', do: (w, d, { names }) => w.receives(d, names, { inOrder: true, once: true }) },
+  { say: 'receives NAMES in order', eg: 'bob.phone receives m1 m2 m3 in order', do: (w, d, { names }) => w.receives(d, names, { inOrder: true }) },
+  { say: 'receives NAMES once', eg: 'bob.phone receives m1 once', do: (w, d, { names }) => w.receives(d, names, { once: true }) },
+  { say: 'receives NAMES', eg: 'bob.phone, bob.laptop receive m1', do: (w, d, { names }) => w.receives(d, names, {}) },
+  {
+    say: 'does not receive NAMES', eg: 'carol.phone does not receive m2',
+    do: async (w, d, { names }) => {
+      await w.fence(d);
+      for (const name of names) expect(!w.places(d).has(w.message(name).op), `${d.name} was shown ${name}`);
+    },
+  },
+  {
+    say: 'sees NAME as WORD of NAME2', eg: 'bob.phone sees m2 as edit of m1',
+    do: (w, d, { name, word, name2 }) => {
+      const [shown] = w.places(d).get(w.message(name).op) ?? [];
+      expect(shown?.type === word && shown.ref === w.message(name2).seq, `${d.name} sees ${name} as ${JSON.stringify(shown)}`);
+    },
+  },
+  { say: 'holds its acks', eg: 'bob.phone holds its acks', do: (w, d) => d.holdAcks() },
+  { say: 'acknowledges again', eg: 'bob.phone acknowledges again', do: (w, d) => d.releaseAcks() },
+  { say: 'is told of a gap', eg: 'bob.phone is told of a gap', do: (w, d) => d.until(() => d.frames.gap.length > 0, `${d.name} is told of a gap`) },
+  { say: 'is told of a reset', eg: 'bob.phone is told of a reset', do: (w, d) => d.until(() => d.frames.reset.length > 0, `${d.name} is told of a reset`) },
+  { say: 'reloads', eg: 'bob.phone reloads', do: (w, d) => d.until(() => d.reloads > 0, `${d.name} has loaded everything anew`) },
+  // -- receipts
+  {
+    say: 'reads NAME', eg: 'bob.phone reads m1',
+    do: async (w, d, { name }) => {
+      const reply = await d.read(w.message(name).conv, w.message(name).seq);
+      expect(reply.type === 'ok', `read was answered with ${reply.type}`);
+    },
+  },
+  {
+    say: 'sees NAME delivered to USER', eg: 'alice.phone sees m1 delivered to bob',
+    do: (w, d, { name, user }) => d.until(() => watermark(d, w.message(name).conv, user).delivered >= w.message(name).seq, () => `${d.name} sees ${name} delivered to ${user}; it sees ${JSON.stringify(watermark(d, w.message(name).conv, user))}`),
+  },
+  {
+    say: 'sees NAME read by USER', eg: 'alice.phone sees m1 read by bob',
+    do: (w, d, { name, user }) => d.until(() => watermark(d, w.message(name).conv, user).read >= w.message(name).seq, () => `${d.name} sees ${name} read by ${user}; it sees ${JSON.stringify(watermark(d, w.message(name).conv, user))}`),
+  },
+  {
+    say: 'sees NAME not read by USER', eg: 'alice.phone sees m2 not read by bob',
+    do: async (w, d, { name, user }) => {
+      await w.fence(d);
+      expect(watermark(d, w.message(name).conv, user).read < w.message(name).seq, `${d.name} sees ${name} read by ${user}`);
+    },
+  },
+  {
+    say: 'sees NAME not delivered to USER', eg: 'alice.phone sees m2 not delivered to bob',
+    do: async (w, d, { name, user }) => {
+      await w.fence(d);
+      expect(watermark(d, w.message(name).conv, user).delivered < w.message(name).seq, `${d.name} sees ${name} delivered to ${user}`);
+    },
+  },
+  // -- typing and signals
+  { say: 'types NUMBER times[ in CONV]', eg: 'bob.phone types 5 times', do: (w, d, { number, conv }) => { for (let i = 0; i < number; i += 1) d.tell('typing', { conv: w.conv(conv), active: true }); } },
+  { say: 'types[ in CONV]', eg: 'bob.phone types', do: (w, d, { conv }) => d.tell('typing', { conv: w.conv(conv), active: true }) },
+  { say: 'stops typing[ in CONV]', eg: 'bob.phone stops typing', do: (w, d, { conv }) => d.tell('typing', { conv: w.conv(conv), active: false }) },
+  {
+    say: 'is told that USER stopped typing[ in CONV]', eg: 'alice.phone is told that bob stopped typing',
+    do: (w, d, { user, conv }) => d.until(() => d.frames.typing.some((each) => each.user === user && each.conv === w.conv(conv) && each.active === false), `${d.name} is told that ${user} stopped typing`),
+  },
+  { say: 'sees USER typing[ in CONV]', eg: 'alice.phone sees bob typing', do: (w, d, { user, conv }) => d.until(() => d.isTyping(w.conv(conv), user), `${d.name} sees ${user} typing`) },
+  { say: 'sees USER no longer typing[ in CONV]', eg: 'alice.phone sees bob no longer typing', do: (w, d, { user, conv }) => d.until(() => !d.isTyping(w.conv(conv), user), `${d.name} sees ${user} no longer typing`) },
+  {
+    say: 'was told once that USER types[ in CONV]', eg: 'alice.phone was told once that bob types',
+    do: async (w, d, { user, conv }) => {
+      const count = () => d.frames.typing.filter((each) => each.user === user && each.conv === w.conv(conv) && each.active).length;
+      await d.until(() => count() > 0, `${d.name} is told that ${user} types`);
+      const typist = [...w.devices.values()].find((each) => each.user === user && each.live);
+      await signalFence(w, typist, d, w.conv(conv));
+      expect(count() === 1, `${d.name} was told ${count()} times that ${user} types`);
+    },
+  },
+  {
+    say: 'was not told that USER types[ in CONV]', eg: 'bob.phone was not told that bob types',
+    do: async (w, d, { user, conv }) => {
+      await w.fence(d);
+      expect(!d.frames.typing.some((each) => each.user === user && each.conv === w.conv(conv)), `${d.name} was told that ${user} types`);
+    },
+  },
+  {
+    say: 'signals TEXT[ to CONV]', eg: 'alice.phone signals "ring"',
+    do: async (w, d, { text, conv }) => {
+      const reply = await d.request('signal', { conv: w.conv(conv), body: text });
+      expect(reply.type === 'ok', `signal was answered with ${reply.type}`);
+    },
+  },
+  {
+    say: 'never received signal TEXT', eg: 'bob.phone never received signal "ring"',
+    do: async (w, d, { text }) => {
+      await w.fence(d);
+      expect(!d.frames.signal.some((each) => each.body === text), `${d.name} received the signal "${text}"`);
+    },
+  },
+  // -- presence
+  { say: 'watches USERS', eg: 'alice.phone watches bob and carol', do: (w, d, { users }) => d.watch(users) },
+  {
+    say: 'unwatches USERS', eg: 'alice.phone unwatches bob',
+    do: (w, d, { users }) => d.request('unwatch', { users }),
+  },
+  {
+    say: 'sees USER STATUS', eg: 'alice.phone sees bob offline',
+    do: (w, d, { user, status }) => d.until(() => d.presence.get(user)?.status === status, () => `${d.name} sees ${user} ${status}; it sees ${JSON.stringify(d.presence.get(user))}`),
+  },
+  {
+    say: 'never saw USER STATUS', eg: 'alice.phone never saw bob offline',
+    do: (w, d, { user, status }) => expect(!d.frames.presence.some((each) => each.user === user && each.status === status), `${d.name} was told that ${user} is ${status}`),
+  },
+  {
+    say: 'saw USER STATUS once', eg: 'alice.phone saw bob offline once',
+    do: (w, d, { user, status }) => {
+      const count = d.frames.presence.filter((each) => each.user === user && each.status === status).length;
+      expect(count === 1, `${d.name} was told ${count} times that ${user} is ${status}`);
+    },
+  },
+  {
+    say: 'has status WORD', eg: 'bob.phone has status away',
+    do: async (w, d, { word }) => {
+      const reply = await d.request('status', { status: word });
+      expect(reply.type === 'ok', `status was answered with ${reply.type}`);
+    },
+  },
+  // -- asking
+  {
+    say: 'asks history[ of CONV] -> error CODE', eg: 'mallory.phone asks history of #room -> error forbidden',
+    do: (w, d, { conv, code }) => refusedWith(d.request('history', { conv: w.conv(conv), after: 0 }), code, `${d.name}'s history`),
+  },
+  {
+    say: 'asks members[ of CONV] -> error CODE', eg: 'mallory.phone asks members of #room -> error forbidden',
+    do: (w, d, { conv, code }) => refusedWith(d.request('members', { conv: w.conv(conv) }), code, `${d.name}'s members`),
+  },
+  { say: 'asks history[ of CONV][ limit NUMBER] after NAME -> NAMES[ and more]', eg: 'bob.phone asks history after m1 -> m2 m3', do: (w, d, a, text) => history(w, d, a, { after: w.message(a.name).seq }, text) },
+  { say: 'asks history[ of CONV][ limit NUMBER] before NAME -> NAMES[ and more]', eg: 'bob.phone asks history limit 2 before m4 -> m2 m3 and more', do: (w, d, a, text) => history(w, d, a, { before: w.message(a.name).seq }, text) },
+  { say: 'asks history[ of CONV][ limit NUMBER] -> NAMES[ and more]', eg: 'bob.phone asks history of #room -> m1 m2', do: (w, d, a, text) => history(w, d, a, {}, text) },
+  {
+    say: 'asks conversations -> CONV unread NUMBER', eg: 'bob.phone asks conversations -> #room unread 2',
+    do: async (w, d, { conv, number }) => {
+      const items = await d.conversations();
+      const item = items.find((each) => each.conv === conv);
+      expect(item, `${d.name} has no conversation ${conv}, only ${items.map((each) => each.conv).join(', ')}`);
+      for (const field of ['kind', 'epoch', 'seq', 'delivered', 'read', 'unread']) expect(item[field] !== undefined, `the conversation has no ${field}`);
+      expect(item.unread === number, `${conv} has ${item.unread} unread, not ${number}`);
+    },
+  },
+  {
+    say: 'asks conversations -> not CONV', eg: 'mallory.phone asks conversations -> not #room',
+    do: async (w, d, { conv }) => expect(!(await d.conversations()).some((each) => each.conv === conv), `${d.name} has the conversation ${conv}`),
+  },
+  {
+    say: 'asks members[ of CONV] -> USERS', eg: 'bob.phone asks members of #room -> alice and bob',
+    do: async (w, d, { conv, users }) => {
+      const reply = await d.request('members', { conv: w.conv(conv) });
+      const found = reply.items.map((each) => each.user).sort();
+      expect(String(found) === String([...users].sort()), `the members are ${found.join(', ')}`);
+      for (const item of reply.items) for (const field of ['role', 'delivered', 'read']) expect(item[field] !== undefined, `${item.user} has no ${field}`);
+    },
+  },
+  {
+    say: 'sees USER WORD CONV', eg: 'alice.phone sees carol joined #room',
+    do: (w, d, { user, word, conv }) => d.until(() => d.events.some((each) => each.type === 'member' && each.user === user && each.action === word && each.conv === conv), `${d.name} sees that ${user} ${word} ${conv}`),
+  },
+  { say: 'pings', eg: 'alice.phone pings', do: (w, d) => d.ping() },
+];
+
+async function arrive(w, label, node, identity) {
+  const made = w.addDevice(label, node, identity);
+  if (!identity && w.messages.size === 0) made.complete = true; // it is there from the beginning
+  await made.start();
+}
+
+// What `from` signals, `to` sees after all that it was told of `from` before.
+async function signalFence(w, from, to, conv) {
+  const body = `fence ${Math.random()}`;
+  await from.request('signal', { conv, body });
+  await to.until(() => to.frames.signal.some((each) => each.body === body), `${to.name} sees a signal of ${from.name}`);
+}
+
+async function history(w, d, { conv, number, names }, where, text) {
+  const wanted = names.map((name) => w.message(name));
+  const reply = await d.request('history', { conv: w.conv(conv), limit: number ?? 200, ...where });
+  const ops = reply.entries.map((each) => each.op);
+  const nameOf = (op) => wanted.find((each) => each.op === op)?.name ?? op;
+  expect(String(ops) === String(wanted.map((each) => each.op)), `history is ${ops.map(nameOf).join(' ')}`);
+  expect(String(reply.entries.map((each) => each.body)) === String(wanted.map((each) => each.body)), `history has other bodies: ${JSON.stringify(reply.entries)}`);
+  expect(Boolean(reply.more) === / and more$/.test(text), `history says more: ${reply.more}`);
+  expect(reply.epoch !== undefined, 'history has no epoch');
+}
+
+export const words = { world, device };

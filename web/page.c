@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * page.c: which path is answered with which file of web/.
+ *
+ * The bytes come from page_files.h, which embed.c makes from the files at build time: the hub is one file to copy, and no
+ * request can reach the file system.
+ */
+#include "web/page.h"
+
+#include "web/page_files.h"
+
+/* sizeof counts the literal's NUL, which is not part of the file. */
+#define PAGE(path, type, bytes) { path, type, { bytes, sizeof(bytes) - 1 } }
+
+static const struct page pages[] = {
+        PAGE("/", "text/html; charset=utf-8", index_html),
+        PAGE("/demo.css", "text/css; charset=utf-8", demo_css),
+        PAGE("/demo.js", "text/javascript; charset=utf-8", demo_js),
+        PAGE("/icon.svg", "image/svg+xml; charset=utf-8", icon_svg),
+};
+
+const struct page *page_find(struct slice path) {
+        for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+                if (slice_is(path, pages[i].path))
+                        return &pages[i];
+        return NULL;
+}
