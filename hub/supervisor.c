@@ -292,8 +292,9 @@ static void reload(struct supervisor *s) {
                 return;
         }
         const struct config *old = s->config;
-        if (strcmp(old->listen, config->listen) != 0 || strcmp(old->data, config->data) != 0 || strcmp(old->redis, config->redis) != 0 ||
-            strcmp(old->redis_server, config->redis_server) != 0 || old->workers != config->workers || old->dev != config->dev)
+        if (strcmp(old->listen, config->listen) != 0 || strcmp(old->data, config->data) != 0 ||
+            strcmp(old->redis, config->redis) != 0 || strcmp(old->redis_server, config->redis_server) != 0 ||
+            old->workers != config->workers || old->dev != config->dev)
                 log_warning("listen, data, workers, dev and the Redis to use change only with a restart.");
         enum log_level level;
         if (log_parse_level(config->log_level, &level) == 0)

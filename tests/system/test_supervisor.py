@@ -124,6 +124,7 @@ class Hub:
         except AssertionError as error:
             self.log.thread.join(1)
             raise AssertionError("%s\nThe log:\n%s" % (error, "\n".join(self.log.lines))) from None
+        self.log.wait("The hub serves")  # the two pipes are read by two threads: now all pids are known
         self.port = int(self.url.group(2))
         return self
 
