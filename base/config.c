@@ -240,9 +240,10 @@ struct reader {
         FILE *stream;
         const char *path;
         int line;
-        bool continued;     /* the line begins with white space: more of the value above */
+        bool indented;
+        size_t last;         /* the option read last in this section, OPTIONS if none: what an indented line continues */
         bool seen[OPTIONS];
-        int r, r_line;      /* the first mistake found here, and where */
+        int r, r_line;       /* the first mistake found here, and where */
 };
 
 static void reader_fail(struct reader *reader, int r) {
@@ -272,7 +273,9 @@ static char *on_read(char *out, int size, void *arg) {
         if (len == 0)
                 return NULL;
         out[len] = '\0';
-        reader->continued = out[0] == ' ' || out[0] == '\t';
+        reader->indented = out[0] == ' ' || out[0] == '\t';
+        if (out[0] == '[')
+                reader->last = OPTIONS;
         return out;
 }
 
@@ -323,13 +326,14 @@ static int read_option(struct reader *reader, const char *section, const char *n
         int r;
         if (asprintf(&where, "%s:%d: %s", reader->path, reader->line, name) < 0)
                 return -ENOMEM;
-        if (reader->continued)
+        if (reader->indented && reader->last == index)
                 r = continue_option(reader, index, where, text);
         else if (reader->seen[index])
                 r = invalid(loader, "%s is set for the second time.", where);
         else
                 r = set_option(loader, index, SOURCE_FILE, where, text);
         reader->seen[index] = true;
+        reader->last = index;
         free(where);
         return r;
 }
@@ -343,7 +347,7 @@ static int on_option(void *arg, const char *section, const char *name, const cha
 }
 
 static int read_file(struct loader *loader, const char *path) {
-        struct reader reader = { .loader = loader, .path = path, .stream = fopen(path, "re") };
+        struct reader reader = { .loader = loader, .path = path, .stream = fopen(path, "re"), .last = OPTIONS };
 
         if (!reader.stream)
                 return errno == ENOMEM ? -ENOMEM : invalid(loader, "%s: %s.", path, strerror(errno));

@@ -1,30 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* embed.c: build tool: joins files into one C array.   embed NAME OUT FILE…   defines NAME_text[] and NAME_text_len. */
+/*
+ * embed.c: a program of the build: turns files into C arrays.
+ *
+ *     embed OUT FILE...
+ *
+ * writes to OUT, for each FILE, `static const char index_html[] = "…";`, named after the file with every other byte than
+ * letters and digits turned into `_`. A literal of one source line per line of the file keeps OUT readable when something
+ * looks wrong, and compiles faster than a list of numbers.
+ */
+#include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
+
+/*
+ * Three-digit octal ends by itself; \x would swallow a hexadecimal digit that follows it. '?' is escaped so that "??/" stays
+ * three characters for a compiler that knows trigraphs.
+ */
+static void embed_byte(FILE *out, int byte) {
+        if (byte == '"' || byte == '\\' || byte == '?')
+                fprintf(out, "\\%c", byte);
+        else if (byte == '\n')
+                fputs("\\n\"\n        \"", out);
+        else if (byte >= ' ' && byte <= '~')
+                fputc(byte, out);
+        else
+                fprintf(out, "\\%03o", (unsigned)byte);
+}
+
+static void embed_name(FILE *out, const char *path) {
+        const char *slash = strrchr(path, '/');
+        for (const char *c = slash ? slash + 1 : path; *c; c++)
+                fputc(isalnum((unsigned char)*c) ? *c : '_', out);
+}
+
+static int embed_file(FILE *out, const char *path) {
+        FILE *in = fopen(path, "rb");
+        if (!in)
+                return -errno;
+        fputs("static const char ", out);
+        embed_name(out, path);
+        fputs("[] =\n        \"", out);
+        for (int byte = fgetc(in); byte != EOF; byte = fgetc(in))
+                embed_byte(out, byte);
+        fputs("\";\n", out);
+        int r = ferror(in) ? -EIO : 0;
+        fclose(in);
+        return r;
+}
 
 int main(int argc, char **argv) {
-        if (argc < 4) {
-                fprintf(stderr, "usage: embed NAME OUT FILE...\n");
+        if (argc < 3) {
+                fprintf(stderr, "usage: embed OUT FILE...\n");
                 return 2;
         }
-        FILE *out = fopen(argv[2], "w");
+        FILE *out = fopen(argv[1], "wb");
         if (!out) {
-                perror(argv[2]);
+                fprintf(stderr, "embed: %s: %s\n", argv[1], strerror(errno));
                 return 1;
         }
-        fprintf(out, "#include <stddef.h>\nextern const char %s_text[];\nextern const size_t %s_text_len;\nconst char %s_text[] = {", argv[1],
-                argv[1], argv[1]);
-        size_t count = 0;
-        for (int i = 3; i < argc; i++) {
-                FILE *in = fopen(argv[i], "r");
-                if (!in) {
-                        perror(argv[i]);
-                        return 1;
-                }
-                for (int c; (c = getc(in)) != EOF; count++)
-                        fprintf(out, count % 24 ? "%d," : "\n%d,", c > 127 ? c - 256 : c);
-                fclose(in);
+        int r = 0;
+        for (int i = 2; r == 0 && i < argc; i++) {
+                r = embed_file(out, argv[i]);
+                if (r < 0)
+                        fprintf(stderr, "embed: %s: %s\n", argv[i], strerror(-r));
         }
-        fprintf(out, "\n0};\nconst size_t %s_text_len = %zu;\n", argv[1], count);
-        return fclose(out) ? 1 : 0;
+        /* A full disk may show only here. */
+        if (fclose(out) != 0 && r == 0) {
+                fprintf(stderr, "embed: %s: %s\n", argv[1], strerror(errno));
+                r = -EIO;
+        }
+        return r < 0 ? 1 : 0;
 }

@@ -53,21 +53,21 @@ int registry_attach(struct fanout *fanout, const struct registry_session *sessio
                 return -ENOMEM;
         *job = (struct registry_attach_job){ done, arg };
         struct call *call = store_call(fanout->store, "attach");
-        call_key(call, KEY_USER, session->user);
-        call_key(call, KEY_INBOX, session->user);
-        call_key(call, KEY_DEVICES, session->user);
-        call_arg_channels(call, partition_of(session->user));
-        call_arg(call, session->user);
-        call_arg(call, session->device);
-        call_arg(call, node_id(fanout->node));
-        call_arg(call, session->session);
-        call_arg_text(call, session->background ? "b" : "o");
-        call_arg_text(call, store_epoch(fanout->store));
-        call_arg(call, session->epoch);
-        call_arg_int(call, (int64_t)session->cursor);
-        call_arg_int(call, LIMIT_DEVICES);
-        call_arg_int(call, session->again);
-        int r = call_send(call, registry_on_attached, job);
+        store_call_key(call, KEY_USER, session->user);
+        store_call_key(call, KEY_INBOX, session->user);
+        store_call_key(call, KEY_DEVICES, session->user);
+        store_call_arg_channels(call, partition_of(session->user));
+        store_call_arg(call, session->user);
+        store_call_arg(call, session->device);
+        store_call_arg(call, node_id(fanout->node));
+        store_call_arg(call, session->session);
+        store_call_arg_text(call, session->background ? "b" : "o");
+        store_call_arg_text(call, store_epoch(fanout->store));
+        store_call_arg(call, session->epoch);
+        store_call_arg_int(call, (int64_t)session->cursor);
+        store_call_arg_int(call, LIMIT_DEVICES);
+        store_call_arg_int(call, session->again);
+        int r = store_call_send(call, registry_on_attached, job);
         if (r)
                 free(job);
         return registry_result(r);
@@ -98,13 +98,13 @@ int registry_set_status(struct fanout *fanout, const struct registry_session *se
         job->done = done;
         job->arg = arg;
         struct call *call = store_call(fanout->store, "status");
-        call_key(call, KEY_USER, session->user);
-        call_arg_channels(call, partition_of(session->user));
-        call_arg(call, session->user);
-        call_arg(call, session->device);
-        call_arg(call, session->session);
-        call_arg(call, status);
-        int r = call_send(call, registry_on_status, job);
+        store_call_key(call, KEY_USER, session->user);
+        store_call_arg_channels(call, partition_of(session->user));
+        store_call_arg(call, session->user);
+        store_call_arg(call, session->device);
+        store_call_arg(call, session->session);
+        store_call_arg(call, status);
+        int r = store_call_send(call, registry_on_status, job);
         if (r)
                 free(job);
         return registry_result(r);
@@ -199,8 +199,8 @@ int registry_presence(struct fanout *fanout, const struct lease *lease, const st
         job->alone = alone;
         struct call *call = store_call(fanout->store, "presence");
         for (size_t i = 0; i < count; i++)
-                call_key(call, KEY_USER, users[i]);
-        int r = call_send(call, registry_on_presence, job);
+                store_call_key(call, KEY_USER, users[i]);
+        int r = store_call_send(call, registry_on_presence, job);
         if (r)
                 free(job);
         return registry_result(r);
@@ -251,10 +251,10 @@ int registry_devices(struct fanout *fanout, const struct lease *lease, struct sl
         job->lease = lease;
         job->now_ms = now_ms;
         struct call *call = store_call(fanout->store, "devices");
-        call_key(call, KEY_USER, user);
-        call_key(call, KEY_INBOX, user);
-        call_key(call, KEY_DEVICES, user);
-        int r = call_send(call, registry_on_devices, job);
+        store_call_key(call, KEY_USER, user);
+        store_call_key(call, KEY_INBOX, user);
+        store_call_key(call, KEY_DEVICES, user);
+        int r = store_call_send(call, registry_on_devices, job);
         if (r)
                 free(job);
         return registry_result(r);
@@ -275,12 +275,12 @@ int registry_disconnect(struct fanout *fanout, struct slice user, struct slice d
         job->done_fields = done;
         job->arg = arg;
         struct call *call = store_call(fanout->store, "disconnect");
-        call_key(call, KEY_USER, user);
-        call_arg_channels(call, partition_of(user));
-        call_arg(call, user);
-        call_arg(call, device);
-        call_arg_int(call, close_code);
-        int r = call_send(call, registry_on_disconnected, job);
+        store_call_key(call, KEY_USER, user);
+        store_call_arg_channels(call, partition_of(user));
+        store_call_arg(call, user);
+        store_call_arg(call, device);
+        store_call_arg_int(call, close_code);
+        int r = store_call_send(call, registry_on_disconnected, job);
         if (r)
                 free(job);
         return registry_result(r);

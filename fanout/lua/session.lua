@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Tells the nodes that follow a user's presence.
 local function tell_presence(channels, counters, user_key, user, live)
   local h = redis.call('HMGET', user_key, 'watch', 'seen', 'inv')

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // stalled.mjs: one reader stops reading while its conversation roars; it costs nobody anything, and misses nothing.
 //
-//   stalled.mjs [--seconds S] [--rate R] [--grow MIB]      10 s stalled, 1,000 messages a second, 64 MiB
+//   stalled.mjs [--seconds S] [--rate R] [--body BYTES] [--grow MIB]      10 s, 1,000 messages a second of 200 bytes, 64 MiB
+//
+// With small bodies it is the window that stops the hub; with --body 20000 --rate 100 the socket is full before the window is.
 //
 // Measured: the worker's memory, which must not grow by more than --grow above what it was under the same load without a
 // stalled reader; the latency of another reader (from the moment before the send to the moment it is shown), before and during,
@@ -39,7 +41,7 @@ for (const device of devices) await device.start();
 const [reader, stalled, ...senders] = devices;
 
 // Sends at the rate until told to stop; body.at tells when. Those who are behind send no faster later.
-const body = 'x'.repeat(200);
+const body = 'x'.repeat(option('body', 200));
 async function roar(span_ms, onTurn) {
   const started = performance.now();
   let sent = 0;

