@@ -199,7 +199,7 @@ void session_close(struct session *session, enum close_code code) {
                 return;
         outbox_drop_events(&session->outbox);
         session_move(session, SESSION_CLOSING);
-        if (!outbox_add_close(&session->outbox, code, slice_of(codes_close_reason(code))))
+        if (!outbox_add_close(&session->outbox, (int)code, slice_of(codes_close_reason((int)code))))
                 session_kill(session);
         wheel_start(session->hub->wheel, &session->timer, uv_now(session->hub->loop) + SESSION_CLOSE_MS);
         session_mark_dirty(session);
