@@ -39,8 +39,11 @@ redis.register_function('b1_append', function(keys, args)
   local at = math.max(now, tonumber(h[4]) or 0)
   local id = text(seq)
   if began and (now - began >= OPS_AGE_MS or (seq % 64 == 0 and redis.call('HLEN', keys[4]) >= OPS_MAX)) then
-    redis.call('RENAME', keys[4], keys[5])
-    redis.call('PEXPIRE', keys[5], OPS_AGE_MS)
+    -- Of a conversation that was silent for two ages there is nothing left to keep.
+    if redis.call('EXISTS', keys[4]) == 1 then
+      redis.call('RENAME', keys[4], keys[5])
+      redis.call('PEXPIRE', keys[5], OPS_AGE_MS)
+    end
     began = nil
   end
   if began then
