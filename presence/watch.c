@@ -360,8 +360,10 @@ void watch_remove(struct watch *watch, struct watcher *watcher, struct slice use
 void watch_deinit(struct watch *watch, struct watcher *watcher) {
         LIST_FOR_EACH(link, &watch->requests) {
                 struct watch_request *request = LIST_CONTAINER(link, struct watch_request, link);
-                if (request->watcher == watcher)
-                        request->watcher = NULL;
+                if (request->watcher != watcher)
+                        continue;
+                watch_answer(request, FANOUT_E_UNAVAILABLE); /* whoever asked holds something until on_watching */
+                request->watcher = NULL;
         }
         LIST_FOR_EACH(link, &watcher->follows) watch_unfollow(watch, LIST_CONTAINER(link, struct watch_follow, of_watcher));
 }
