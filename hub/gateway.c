@@ -240,7 +240,7 @@ static void gateway_read_method(struct http *http, struct lws *wsi) {
         }
 }
 
-/* lws keeps the query as fragments, one per argument. */
+/* lws keeps the query as fragments, one per argument, decoded: so an argument may hold any byte, but none of ours a line end. */
 static void gateway_read_query(struct http *http, struct lws *wsi) {
         size_t len = 0;
         char part[1025];
@@ -249,7 +249,7 @@ static void gateway_read_query(struct http *http, struct lws *wsi) {
                 if (len + part_len + 2 > sizeof(http->query))
                         return;
                 if (len)
-                        http->query[len++] = '&';
+                        http->query[len++] = '\n';
                 memcpy(http->query + len, part, part_len + 1);
                 len += part_len;
         }

@@ -31,8 +31,8 @@ struct http {
         bool loopback;        /* the peer is on this machine */
         bool has_type, json_type;
         bool dispatched, answered, written, must_close;
-        char path[2049];      /* as sent, without query */
-        char query[2049];
+        char path[2049];      /* without query; lws has decoded it, so a second time would make another id of "a%41" */
+        char query[2049];     /* name=value, decoded, one a line */
         char bearer[4097];    /* of the Authorization header; "" */
         struct buf body;
         size_t body_expected;
