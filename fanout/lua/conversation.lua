@@ -22,10 +22,15 @@ redis.register_function{
 -- gives {'ok', mv} | {'members', mv, names} | {'err', code}
 --
 -- change#1  A new member's watermarks stand at the present seq: what was before is history, not unread.
+-- change#2  The version of a member list never comes twice, not even after the conversation was deleted or the store lost its
+--           past: hubs compare it with the list they remember, and would deliver to those who were members then.
+-- change#3  A conversation that is made again goes on behind its old seq: inboxes may still point to its old entries, and must
+--           not find new ones there.
 redis.register_function('b1_change', function(keys, args)
   local conv, epoch = args[3], args[7]
   local h = redis.call('HMGET', keys[1], 'mv', 'seq', 'kind')
-  if (h[1] or '0') ~= args[4] then
+  local exists = h[3]
+  if (exists and h[1] or '0') ~= args[4] then
     return stale(keys[1], keys[2])
   end
   local count = tonumber(args[10])
@@ -35,10 +40,11 @@ redis.register_function('b1_change', function(keys, args)
     key_of[args[i]] = 3 + (i - first) * 2
   end
   local seq = tonumber(h[2]) or 0
-  local mv = (tonumber(h[1]) or 0) + 1
   local now = now_ms()
-  if not h[1] then
-    redis.call('HSET', keys[1], 'kind', args[5], 'epoch', epoch, 'seq', '0', 'mv', text(mv), 'at', '0')
+  local mv = math.max((tonumber(h[1]) or 0) + 1, now)
+  if not exists then
+    redis.call('HSET', keys[1], 'kind', args[5], 'epoch', epoch, 'seq', text(seq), 'mv', text(mv), 'at', '0')
+    redis.call('PERSIST', keys[1])
   else
     redis.call('HSET', keys[1], 'mv', text(mv))
     if args[5] ~= '' and args[5] ~= h[3] then
@@ -83,16 +89,19 @@ redis.register_function('b1_change', function(keys, args)
   return { 'ok', mv }
 end)
 
--- b1_delete: removes a conversation; every member is told of the own removal.
+-- b1_delete: removes a conversation; every member is told of the own removal. Its seq and the version of its member list are
+-- kept for a year (change#2, change#3).
 -- KEYS conv, members, log, ops, ops_old, then user and inbox of each name
 -- ARGV channels, counters, conv, mv expected, inbox_max, names …    gives {'ok'} | {'members', …} | {'err', code}
+local GONE_MS = 31536000000
+
 redis.register_function('b1_delete', function(keys, args)
   local conv = args[3]
-  local mv = redis.call('HGET', keys[1], 'mv')
-  if not mv then
+  local h = redis.call('HMGET', keys[1], 'mv', 'seq', 'kind')
+  if not h[3] then
     return { 'err', 'not_found' }
   end
-  if mv ~= args[4] then
+  if h[1] ~= args[4] then
     return stale(keys[1], keys[2])
   end
   local now = now_ms()
@@ -105,6 +114,8 @@ redis.register_function('b1_delete', function(keys, args)
     redis.call('HDEL', keys[k], 'c:' .. conv)
   end
   redis.call('DEL', keys[1], keys[2], keys[3], keys[4], keys[5])
+  redis.call('HSET', keys[1], 'mv', h[1], 'seq', h[2])
+  redis.call('PEXPIRE', keys[1], GONE_MS)
   return { 'ok' }
 end)
 
