@@ -3,12 +3,12 @@
 #pragma once
 
 struct node;
-struct rosters;
+struct roster_cache;
 struct store;
 
 struct fanout {
         struct store *store;
-        struct rosters *rosters;
+        struct roster_cache *rosters;
         struct node *node;
 };
 

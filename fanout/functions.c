@@ -3,7 +3,7 @@
 #include "fanout/functions.h"
 
 #include "base/buf.h"
-#include "functions_files.h" /* made by contract/embed.c */
+#include "fanout/functions_files.h" /* made by contract/embed.c */
 
 void functions_add(struct buf *out) {
         buf_add_text(out, common_lua);

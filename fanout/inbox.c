@@ -109,22 +109,22 @@ static int inbox_fetch_from(struct inbox_read *page, unsigned owner) {
                 words_take(&rest, ' ');
                 if (store_owner(page->fanout->store, partition_of(rest)) != owner)
                         continue;
-                call_key(call, page->items[i].event.type == EVENT_RECEIPT ? KEY_MEMBERS : KEY_LOG, rest);
+                store_call_key(call, page->items[i].event.type == EVENT_RECEIPT ? KEY_MEMBERS : KEY_LOG, rest);
                 fetch->index[fetch->count++] = i;
         }
         if (fetch->count == 0) {
                 free(fetch);
                 return 0;
         }
-        call_arg_int(call, LIMIT_PAGE_BYTES);
+        store_call_arg_int(call, LIMIT_PAGE_BYTES);
         for (size_t i = 0; i < fetch->count; i++) {
                 struct inbox_item *item = &page->items[fetch->index[i]];
                 struct slice rest = item->pointer;
                 words_take(&rest, ' ');
-                call_arg_text(call, item->event.type == EVENT_RECEIPT ? "r" : "m");
-                call_arg(call, words_take(&rest, ' '));
+                store_call_arg_text(call, item->event.type == EVENT_RECEIPT ? "r" : "m");
+                store_call_arg(call, words_take(&rest, ' '));
         }
-        int r = call_send(call, inbox_on_fetched, fetch);
+        int r = store_call_send(call, inbox_on_fetched, fetch);
         if (r) {
                 free(fetch);
                 return -1;
@@ -166,11 +166,8 @@ static int inbox_take_pointers(struct inbox_read *page, const struct redisReply 
         }
         char *text = page->text;
         for (size_t i = 0; i < page->count; i++) {
-                struct slice pointer = store_text(store_item(reply, i + 3));
-                memcpy(text, pointer.ptr, pointer.len);
-                page->items[i].pointer = (struct slice){ text, pointer.len };
+                page->items[i].pointer = slice_copy(&text, store_text(store_item(reply, i + 3)));
                 page->items[i].event.n = page->result.next + i + 1;
-                text += pointer.len;
                 inbox_take_pointer(&page->items[i]);
         }
         return 0;
@@ -208,12 +205,12 @@ struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, uint64_t
         page->arg = arg;
         page->after = after;
         struct call *call = store_call(fanout->store, "sync");
-        call_key(call, KEY_USER, user);
-        call_key(call, KEY_INBOX, user);
-        call_key(call, KEY_RECEIPTS, user);
-        call_arg_int(call, (int64_t)after);
-        call_arg_int(call, (int64_t)(limit < LIMIT_PAGE_EVENTS ? limit : LIMIT_PAGE_EVENTS));
-        if (call_send(call, inbox_on_pointers, page)) {
+        store_call_key(call, KEY_USER, user);
+        store_call_key(call, KEY_INBOX, user);
+        store_call_key(call, KEY_RECEIPTS, user);
+        store_call_arg_int(call, (int64_t)after);
+        store_call_arg_int(call, (int64_t)(limit < LIMIT_PAGE_EVENTS ? limit : LIMIT_PAGE_EVENTS));
+        if (store_call_send(call, inbox_on_pointers, page)) {
                 free(page);
                 return NULL;
         }

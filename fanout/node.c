@@ -3,7 +3,7 @@
  * node.c: the node channel, see node.h.
  *
  * A message is  <letter> <counter> <header> \n <user n user n …> \n <body>
- *      M  entry    R  receipt    J  member    K  kick    P  presence    T  typing    S  signal    B  the probe
+ *      M  entry    R  receipt    J  member    K  kick    P  presence    T  typing    S  signal    N  a new node    B  the probe
  *
  * Time of a lost message, at worst:
  *
@@ -162,10 +162,10 @@ static int node_ask_heads(struct node *node, struct node_heads *heads) {
         struct call *call = store_call(node->fanout->store, "heads");
         const char *user = heads->users.ptr;
         for (size_t i = 0; i < heads->count; i++, user += strlen(user) + 1) {
-                call_key(call, KEY_USER, slice_of(user));
-                call_key(call, KEY_INBOX, slice_of(user));
+                store_call_key(call, KEY_USER, slice_of(user));
+                store_call_key(call, KEY_INBOX, slice_of(user));
         }
-        return call_send(call, node_on_heads, heads);
+        return store_call_send(call, node_on_heads, heads);
 }
 
 void node_repair(struct node *node) {
@@ -391,6 +391,10 @@ static void node_on_message(struct node *node, struct slice channel, struct slic
         if (message.letter == 'B') {
                 node->probe_back_ms = clock_monotonic_ms();
                 metrics_add(PROBES, 1);
+                return;
+        }
+        if (message.letter == 'N') {
+                node->options.on_birth(node->options.context, message.header);
                 return;
         }
         if (counter) {

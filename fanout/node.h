@@ -51,6 +51,8 @@ struct node_options {
         void *context;
         /* A followed user's sessions changed; live as packed by lua/session.lua. */
         void (*on_presence)(void *context, struct slice user, int64_t seen_ms, bool invisible, struct slice live);
+        /* A node is new, or lives again; what comes from it comes after this. */
+        void (*on_birth)(void *context, struct slice node);
         /* Messages were lost: whoever follows presence must ask again. */
         void (*on_repair)(void *context);
 };

@@ -31,13 +31,12 @@ static struct query *query_new(struct fanout *fanout, struct slice user, struct 
         struct query *query = calloc(1, sizeof(*query) + user.len + conv.len);
         if (!query)
                 return NULL;
-        memcpy(query->text, user.ptr, user.len);
-        memcpy(query->text + user.len, conv.ptr, conv.len);
+        char *text = query->text;
         query->fanout = fanout;
         query->done = done;
         query->arg = arg;
-        query->user = (struct slice){ query->text, user.len };
-        query->conv = (struct slice){ query->text + user.len, conv.len };
+        query->user = slice_copy(&text, user);
+        query->conv = slice_copy(&text, conv);
         return query;
 }
 
@@ -56,7 +55,7 @@ static void query_end(struct query *query, int answer, struct buf *out) {
 }
 
 static int query_send(struct call *call, store_reply_fn on_reply, struct query *query) {
-        int r = call_send(call, on_reply, query);
+        int r = store_call_send(call, on_reply, query);
         if (r == 0)
                 return 0;
         query_free(query);
@@ -105,14 +104,14 @@ int query_history(struct fanout *fanout, struct slice user, struct slice conv, u
         if (!query)
                 return -ENOMEM;
         struct call *call = store_call(fanout->store, "history");
-        call_key(call, KEY_CONV, conv);
-        call_key(call, KEY_MEMBERS, conv);
-        call_key(call, KEY_LOG, conv);
-        call_arg(call, user);
-        call_arg_int(call, (int64_t)before);
-        call_arg_int(call, after);
-        call_arg_int(call, limit);
-        call_arg_int(call, LIMIT_PAGE_BYTES);
+        store_call_key(call, KEY_CONV, conv);
+        store_call_key(call, KEY_MEMBERS, conv);
+        store_call_key(call, KEY_LOG, conv);
+        store_call_arg(call, user);
+        store_call_arg_int(call, (int64_t)before);
+        store_call_arg_int(call, after);
+        store_call_arg_int(call, limit);
+        store_call_arg_int(call, LIMIT_PAGE_BYTES);
         return query_send(call, query_on_history, query);
 }
 
@@ -170,8 +169,8 @@ int query_members(struct fanout *fanout, struct slice user, struct slice conv, q
         if (!query)
                 return -ENOMEM;
         struct call *call = store_call(fanout->store, "members");
-        call_key(call, KEY_CONV, conv);
-        call_key(call, KEY_MEMBERS, conv);
+        store_call_key(call, KEY_CONV, conv);
+        store_call_key(call, KEY_MEMBERS, conv);
         return query_send(call, query_on_members, query);
 }
 
@@ -258,13 +257,13 @@ static void query_on_names(void *arg, const struct redisReply *reply) {
         }
         struct call *call = store_call(query->fanout->store, "infos");
         for (size_t i = 0; i < query->names_count; i++) {
-                call_key(call, KEY_CONV, slice_of(query->names[i]));
-                call_key(call, KEY_MEMBERS, slice_of(query->names[i]));
-                call_key(call, KEY_LOG, slice_of(query->names[i]));
+                store_call_key(call, KEY_CONV, slice_of(query->names[i]));
+                store_call_key(call, KEY_MEMBERS, slice_of(query->names[i]));
+                store_call_key(call, KEY_LOG, slice_of(query->names[i]));
         }
-        call_arg(call, query->user);
-        call_arg_int(call, QUERY_UNREAD_MAX);
-        if (call_send(call, query_on_infos, query))
+        store_call_arg(call, query->user);
+        store_call_arg_int(call, QUERY_UNREAD_MAX);
+        if (store_call_send(call, query_on_infos, query))
                 query_end(query, FANOUT_E_UNAVAILABLE, &none);
 }
 
@@ -274,6 +273,6 @@ int query_conversations(struct fanout *fanout, struct slice user, struct slice a
                 return -ENOMEM;
         query->limit = limit;
         struct call *call = store_call(fanout->store, "conversations");
-        call_key(call, KEY_USER, user);
+        store_call_key(call, KEY_USER, user);
         return query_send(call, query_on_names, query);
 }

@@ -114,48 +114,48 @@ struct call *store_call(struct store *store, const char *name) {
         return call;
 }
 
-static void call_end(struct call *call) {
+static void store_call_end(struct call *call) {
         buf_add(&call->ends, &call->text.len, sizeof(call->text.len));
 }
 
-void call_key_in(struct call *call, enum key key, unsigned partition, struct slice id) {
+void store_call_key_in(struct call *call, enum key key, unsigned partition, struct slice id) {
         if (call->args_began)
                 abort(); /* keys come first */
         keys_add_in(&call->text, call->store->options.prefix, key, partition, id);
         call->keys++;
-        call_end(call);
+        store_call_end(call);
 }
 
-void call_key(struct call *call, enum key key, struct slice id) {
-        call_key_in(call, key, partition_of(id), id);
+void store_call_key(struct call *call, enum key key, struct slice id) {
+        store_call_key_in(call, key, partition_of(id), id);
 }
 
-void call_arg(struct call *call, struct slice value) {
+void store_call_arg(struct call *call, struct slice value) {
         call->args_began = true;
         buf_add_slice(&call->text, value);
-        call_end(call);
+        store_call_end(call);
 }
 
-void call_arg_text(struct call *call, const char *value) {
-        call_arg(call, slice_of(value));
+void store_call_arg_text(struct call *call, const char *value) {
+        store_call_arg(call, slice_of(value));
 }
 
-void call_arg_int(struct call *call, int64_t value) {
+void store_call_arg_int(struct call *call, int64_t value) {
         call->args_began = true;
         buf_add_int(&call->text, value);
-        call_end(call);
+        store_call_end(call);
 }
 
-void call_arg_channel(struct call *call, unsigned partition) {
+void store_call_arg_channel(struct call *call, unsigned partition) {
         call->args_began = true;
         keys_add_in(&call->text, call->store->options.prefix, KEY_CHANNEL, partition, SLICE(""));
-        call_end(call);
+        store_call_end(call);
 }
 
-void call_arg_channels(struct call *call, unsigned partition) {
-        call_arg_channel(call, partition);
+void store_call_arg_channels(struct call *call, unsigned partition) {
+        store_call_arg_channel(call, partition);
         keys_add_in(&call->text, call->store->options.prefix, KEY_COUNTER, partition, SLICE(""));
-        call_end(call);
+        store_call_end(call);
 }
 
 /* Errors that a repeat may mend, such as a full or loading store, are told apart from our own bugs only in the log. */
@@ -195,7 +195,7 @@ static int store_send_argv(struct store *store, struct call *call, const char *c
         return link_command(store->link, count + 2, (const struct slice *)(const void *)call->argv.ptr, cb, arg);
 }
 
-int call_send(struct call *call, store_reply_fn cb, void *arg) {
+int store_call_send(struct call *call, store_reply_fn cb, void *arg) {
         struct store *store = call->store;
         if (!store->up)
                 return STORE_E_UNAVAILABLE;
@@ -238,8 +238,8 @@ static void store_ask_epoch(struct store *store) {
         char fresh[STORE_EPOCH_BYTES + 1];
         chance_hex(fresh, STORE_EPOCH_BYTES);
         struct call *call = store_call(store, "store");
-        call_key_in(call, KEY_STORE, 0, SLICE("store"));
-        call_arg_text(call, fresh);
+        store_call_key_in(call, KEY_STORE, 0, SLICE("store"));
+        store_call_arg_text(call, fresh);
         int r = store_send_argv(store, call, "FCALL", store_on_epoch, store);
         if (r < 0)
                 log_error("The store cannot be asked. error=%d", r);

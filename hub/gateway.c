@@ -408,8 +408,8 @@ int gateway_open(struct hub *hub) {
                 .alpn = "http/1.1",
                 /* Its timers are a sorted list walked at each start: pings are ours, on a wheel. */
                 .retry_and_idle_policy = &no_validity,
-                .uid = -1,
-                .gid = -1,
+                .uid = (__typeof__(info.uid))-1, /* int up to 4.2, uid_t since */
+                .gid = (__typeof__(info.gid))-1,
                 .user = hub,
         };
         if (tls) {

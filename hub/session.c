@@ -91,10 +91,9 @@ struct registry_session session_registry(const struct session *session) {
 /* ---- writing ---- */
 
 static void session_mark_dirty(struct session *session) {
-        if (session->wsi && list_is_empty(&session->dirty)) {
+        /* The worker looks at the list in every turn of the loop. */
+        if (session->wsi && list_is_empty(&session->dirty))
                 list_append(&session->hub->dirty, &session->dirty);
-                hub_want_flush(session->hub);
-        }
 }
 
 static void session_kill(struct session *session) {
@@ -166,7 +165,7 @@ void session_flush(struct session *session) {
                         session_mark_dirty(session);
                         return;
                 }
-                struct buf *scratch = hub_scratch(hub);
+                struct buf *scratch = hub->scratch;
                 buf_clear(scratch);
                 buf_reserve(scratch, pre);
                 buf_commit(scratch, pre);
@@ -200,7 +199,7 @@ void session_close(struct session *session, enum close_code code) {
                 return;
         outbox_drop_events(&session->outbox);
         session_move(session, SESSION_CLOSING);
-        if (!outbox_add_close(&session->outbox, code, slice_of(codes_close_reason(code))))
+        if (!outbox_add_close(&session->outbox, (int)code, slice_of(codes_close_reason((int)code))))
                 session_kill(session);
         wheel_start(session->hub->wheel, &session->timer, uv_now(session->hub->loop) + SESSION_CLOSE_MS);
         session_mark_dirty(session);
@@ -516,7 +515,7 @@ static int session_name(struct session *session, struct slice user, struct slice
         session->subscriber.user = (struct slice){ session->user, user.len };
         session->subscriber.device = (struct slice){ session->device, device.len };
         session->subscriber.session = (struct slice){ session->id, sizeof(session->id) - 1 };
-        ack_init(&session->ack, session->subscriber.user, session->subscriber.device);
+        acks_init(&session->ack, session->subscriber.user, session->subscriber.device);
         return 0;
 }
 
@@ -875,7 +874,7 @@ void session_on_closed(struct session *session) {
                 struct registry_session registry = session_registry(session);
                 node_remove(hub->fanout.node, &session->subscriber);
                 acks_take(hub->acks, &session->ack);
-                detaches_add(hub->detaches, &registry);
+                detach_add(hub->detaches, &registry);
         }
         hub->connections--;
         metrics_sub(CONNECTIONS, 1);

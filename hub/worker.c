@@ -3,7 +3,7 @@
  * worker.c: puts a hub worker together, runs it, and takes it apart.
  *
  * One loop drives everything:
- *      every 100 ms  the timing wheel, acknowledgements        every second  lease, counters, probe, sweeper
+ *      every 100 ms  the timing wheel, acknowledgements, (every fifth) the lease        every second  counters, probe, sweeper
  *      after each turn's I/O, and before it sleeps: the flush of the dirty list
  *
  * A drain: stop listening -> goaway and close 4001 to everyone, each with a delay of its own -> leave the store -> end.
@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <libwebsockets.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -69,18 +70,10 @@ struct worker {
         uint64_t flushed_ms;
         uint64_t idle_ns, idle_at_ns;   /* for the share of time the loop sleeps */
         uint64_t drain_ends_ms;
-        unsigned seconds;
+        unsigned ticks, seconds;
         bool announced, ending, tail_asked;
         int closing;                    /* what has still to report its end */
 };
-
-struct buf *hub_scratch(struct hub *hub) {
-        return hub->scratch;
-}
-
-bool hub_is_ready(const struct hub *hub) {
-        return store_is_up(hub->fanout.store) && node_is_subscribed(hub->fanout.node) && lease_is_held(hub->lease);
-}
 
 /* ---- the flush ---- */
 
@@ -125,10 +118,6 @@ static void worker_on_prepare(uv_prepare_t *prepare) {
         worker_consider_flush(prepare->data);
 }
 
-void hub_want_flush(struct hub *hub) {
-        /* The next prepare or check sees the dirty list; both run in every turn. */
-}
-
 /* ---- what the store and the lease report ---- */
 
 static void worker_each_attach_again(struct worker *worker) {
@@ -138,7 +127,7 @@ static void worker_each_attach_again(struct worker *worker) {
 static void worker_on_store_up(void *context, bool changed) {
         struct worker *worker = context;
         log_info("The store is up. epoch=%s", store_epoch(worker->hub.fanout.store));
-        detaches_flush(worker->hub.detaches);
+        detach_flush(worker->hub.detaches);
         lease_tick(worker->hub.lease);
         if (changed)
                 worker_each_attach_again(worker);
@@ -149,8 +138,14 @@ static void worker_on_store_down(void *context) {
         log_warning("The store is away; requests get unavailable until it is back.");
 }
 
+/* The process that had this slot before has died: its sessions count no longer. */
 static void worker_on_lease_held(void *context) {
-        log_debug("The lease is held.");
+        struct worker *worker = context;
+        struct metrics_slot *slot = process.metrics;
+        if (slot->node[0])
+                lease_leave(worker->hub.lease, slice_of(slot->node));
+        struct slice node = node_id(worker->hub.fanout.node);
+        snprintf(slot->node, sizeof(slot->node), "%.*s", (int)node.len, node.ptr);
 }
 
 static void worker_on_lease_lost(void *context) {
@@ -167,6 +162,11 @@ static void worker_on_death(void *context, struct slice node, int64_t last_ms) {
 static void worker_on_presence(void *context, struct slice user, int64_t seen_ms, bool invisible, struct slice live) {
         struct worker *worker = context;
         watch_on_presence(worker->hub.watch, user, seen_ms, invisible, live);
+}
+
+static void worker_on_birth(void *context, struct slice node) {
+        struct worker *worker = context;
+        lease_on_birth(worker->hub.lease, node);
 }
 
 static void worker_on_repair(void *context) {
@@ -204,6 +204,8 @@ static void worker_on_tick(uv_timer_t *timer) {
         worker_measure(worker);
         wheel_advance(worker->hub.wheel, uv_now(&worker->loop));
         acks_flush(worker->hub.acks);
+        if (++worker->ticks % (LEASE_TICK_MS / WORKER_TICK_MS) == 0 && store_is_up(worker->hub.fanout.store))
+                lease_tick(worker->hub.lease);
         worker_announce(worker);
         if (worker->hub.draining && !worker->ending &&
             (list_is_empty(&worker->hub.sessions) || uv_now(&worker->loop) >= worker->drain_ends_ms))
@@ -247,9 +249,8 @@ static void worker_on_second(uv_timer_t *timer) {
         struct hub *hub = &worker->hub;
         if (!store_is_up(hub->fanout.store))
                 return;
-        lease_tick(hub->lease);
         node_tick(hub->fanout.node, clock_monotonic_ms());
-        detaches_flush(hub->detaches);
+        detach_flush(hub->detaches);
         if (lease_is_chosen(hub->lease))
                 sweep_run(&hub->fanout);
         worker_check_tail(worker);
@@ -267,7 +268,7 @@ static void worker_on_part_closed(void *context) {
 static void worker_end(struct worker *worker) {
         worker->ending = true;
         if (store_is_up(worker->hub.fanout.store))
-                lease_leave(worker->hub.lease);
+                lease_leave(worker->hub.lease, node_id(worker->hub.fanout.node));
         gateway_close(&worker->hub);
         worker->closing = 2;
         node_close(worker->hub.fanout.node, worker_on_part_closed, worker);
@@ -348,7 +349,7 @@ static int worker_open_store(struct worker *worker) {
                 log_error("The Redis URL cannot be used.");
                 return -EINVAL;
         }
-        hub->fanout.rosters = rosters_new();
+        hub->fanout.rosters = roster_cache_new();
         hub->fanout.store = store_open(&(struct store_options){
                 .loop = hub->loop,
                 .address = &worker->address,
@@ -369,10 +370,11 @@ static int worker_open_store(struct worker *worker) {
                 .typing_ttl_ms = config->typing_ttl_ms,
                 .context = worker,
                 .on_presence = worker_on_presence,
+                .on_birth = worker_on_birth,
                 .on_repair = worker_on_repair,
         });
         hub->acks = acks_new(&hub->fanout);
-        hub->detaches = detaches_new(&hub->fanout);
+        hub->detaches = detach_queue_new(&hub->fanout);
         hub->lease = lease_new(&hub->fanout, &(struct lease_options){
                 .context = worker,
                 .on_held = worker_on_lease_held,
@@ -431,9 +433,9 @@ static void worker_deinit(struct worker *worker) {
         uv_loop_close(&worker->loop);
         watch_free(hub->watch);
         lease_free(hub->lease);
-        detaches_free(hub->detaches);
+        detach_queue_free(hub->detaches);
         acks_free(hub->acks);
-        rosters_free(hub->fanout.rosters);
+        roster_cache_free(hub->fanout.rosters);
         wheel_free(hub->wheel);
         acceptor_free(hub->acceptor);
         auth_free(hub->auth);

@@ -19,6 +19,7 @@ struct lease_peer {
         UT_hash_handle hh;
         int64_t at_ms; /* store time of its latest renewal */
         bool listed;   /* in the latest answer */
+        bool born;     /* told by the node channel; an answer under way may not know it yet */
         bool dead;
         size_t id_len;
         char id[];
@@ -70,7 +71,7 @@ bool lease_is_alive(const struct lease *lease, struct slice node) {
         const struct lease_peer *peer = lease_peer(lease, node);
         if (peer)
                 return !peer->dead;
-        /* Unknown: it may have begun since our latest look, or be long gone. New nodes are known within a second. */
+        /* Unknown: long gone, as new ones are told (lease#1 in lua/node.lua); unless we ourselves have only begun. */
         return lease->now_ms - lease->since_ms < LEASE_TTL_MS;
 }
 
@@ -87,16 +88,16 @@ bool lease_is_chosen(const struct lease *lease) {
 /* A node dead for long is forgotten, with its counters. */
 static void lease_forget(struct lease *lease, struct slice node) {
         struct call *call = store_call(lease->fanout->store, "leave");
-        call_key_in(call, KEY_NODES, 0, SLICE(""));
+        store_call_key_in(call, KEY_NODES, 0, SLICE(""));
         for (unsigned p = 0; p < PARTITIONS; p++)
-                call_key_in(call, KEY_COUNTER, p, node);
-        call_arg(call, node);
-        if (call_send(call, NULL, NULL))
+                store_call_key_in(call, KEY_COUNTER, p, node);
+        store_call_arg(call, node);
+        if (store_call_send(call, NULL, NULL))
                 log_debug("A dead node could not be forgotten now.");
 }
 
-void lease_leave(struct lease *lease) {
-        lease_forget(lease, node_id(lease->fanout->node));
+void lease_leave(struct lease *lease, struct slice node) {
+        lease_forget(lease, node);
 }
 
 static void lease_see(struct lease *lease, struct slice node, int64_t at_ms) {
@@ -115,13 +116,22 @@ static void lease_see(struct lease *lease, struct slice node, int64_t at_ms) {
         peer->listed = true;
 }
 
+void lease_on_birth(struct lease *lease, struct slice node) {
+        lease_see(lease, node, lease->now_ms);
+        struct lease_peer *peer = lease_peer(lease, node);
+        if (!peer)
+                return;
+        peer->dead = false;
+        peer->born = true;
+}
+
 static void lease_judge(struct lease *lease) {
         bool may_judge = lease->now_ms - lease->since_ms >= LEASE_TTL_MS;
         struct lease_peer *peer, *next;
         HASH_ITER(hh, lease->peers, peer, next) {
                 struct slice id = { peer->id, peer->id_len };
-                bool gone = !peer->listed;
-                peer->listed = false;
+                bool gone = !peer->listed && !peer->born;
+                peer->listed = peer->born = false;
                 /* One that is no longer listed has left by itself: no need to wait. */
                 if (!peer->dead && (gone || (may_judge && lease->now_ms - peer->at_ms > LEASE_TTL_MS))) {
                         peer->dead = true;
@@ -164,7 +174,9 @@ void lease_tick(struct lease *lease) {
         if (lease->asking)
                 return;
         struct call *call = store_call(lease->fanout->store, "lease");
-        call_key_in(call, KEY_NODES, 0, SLICE(""));
-        call_arg(call, node_id(lease->fanout->node));
-        lease->asking = call_send(call, lease_on_reply, lease) == 0;
+        store_call_key_in(call, KEY_NODES, 0, SLICE(""));
+        store_call_arg(call, node_id(lease->fanout->node));
+        store_call_arg_channel(call, 0);
+        store_call_arg_int(call, LEASE_TTL_MS);
+        lease->asking = store_call_send(call, lease_on_reply, lease) == 0;
 }

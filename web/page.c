@@ -7,7 +7,7 @@
  */
 #include "web/page.h"
 
-#include "page_files.h"
+#include "web/page_files.h"
 
 /* sizeof counts the literal's NUL, which is not part of the file. */
 #define PAGE(path, type, bytes) { path, type, { bytes, sizeof(bytes) - 1 } }

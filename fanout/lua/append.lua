@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- b1_append: stores one entry and brings it to the members' inboxes.
 --
 -- KEYS  conv, log, members, ops, ops_old, pending, then user and inbox of each name

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- b1_members: a conversation and its members.
 -- KEYS conv, members   gives {kind, epoch, seq, mv, public, flat members} or {} if there is none
 redis.register_function{

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- b1_deliver: the second half of append, for members whom the first call did not name (other slots, large groups), and the
 -- sweeper's repair. May be repeated at will.
 --

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- b1_sync: one page of an inbox, as pointers.
 -- KEYS user, inbox, receipts   ARGV after (n), limit
 -- gives {epoch, base, head, pointer …}; the first pointer is the event max(after, base) + 1. A receipt that a later one

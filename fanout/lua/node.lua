@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- b1_store: the epoch of the store, made once.   KEYS store   ARGV a random epoch   gives the epoch
 redis.register_function('b1_store', function(keys, args)
   redis.call('HSETNX', keys[1], 'epoch', args[1])
@@ -5,13 +6,22 @@ redis.register_function('b1_store', function(keys, args)
 end)
 
 -- b1_lease: a node says that it lives, and learns who else does.
--- KEYS nodes   ARGV node, forget_ms   gives {now, node, at …}; nodes silent for forget_ms are not listed and forgotten
+-- KEYS nodes   ARGV node, channels of the partition of nodes, ttl_ms   gives {now, node, at …}
+--
+-- lease#1  A node that is new, or comes back after its lease ran out, is told to all others before any session of it can be
+--          (the same link brings both in order), so nobody takes its sessions for those of a dead node.
 redis.register_function('b1_lease', function(keys, args)
   local now = now_ms()
+  local before = tonumber(redis.call('ZSCORE', keys[1], args[1]) or '0')
   redis.call('ZADD', keys[1], text(now), args[1])
   local out = { now }
-  for _, value in ipairs(redis.call('ZRANGE', keys[1], 0, -1, 'WITHSCORES')) do
-    out[#out + 1] = value
+  local all = redis.call('ZRANGE', keys[1], 0, -1, 'WITHSCORES')
+  for i = 1, #all, 2 do
+    out[#out + 1] = all[i]
+    out[#out + 1] = all[i + 1]
+    if now - before > tonumber(args[3]) and all[i] ~= args[1] then
+      redis.call('SPUBLISH', args[2] .. all[i], 'N 0 ' .. args[1])
+    end
   end
   return out
 end)

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- b1_receipt: raises a member's watermarks and tells the members.
 --
 -- KEYS  conv, members, then user, inbox and receipts of each name
