@@ -209,7 +209,8 @@ static void change_read(struct change_job *job) {
 }
 
 static struct slice change_copy(char **text, struct slice from) {
-        memcpy(*text, from.ptr, from.len);
+        if (from.len) /* an empty slice may point nowhere */
+                memcpy(*text, from.ptr, from.len);
         struct slice copy = { *text, from.len };
         *text += from.len;
         return copy;
