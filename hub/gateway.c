@@ -428,5 +428,10 @@ int gateway_open(struct hub *hub) {
 
 void gateway_close(struct hub *hub) {
         lws_context_destroy(hub->lws);
+}
+
+/* On a loop that is not its own, lws closes its handles first and frees its memory when it is called again after that. */
+void gateway_deinit(struct hub *hub) {
+        lws_context_destroy(hub->lws);
         hub->lws = NULL;
 }

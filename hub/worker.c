@@ -430,6 +430,7 @@ static void worker_deinit(struct worker *worker) {
         uv_walk(&worker->loop, worker_close_handle, NULL);
         while (uv_run(&worker->loop, UV_RUN_NOWAIT))
                 ;
+        gateway_deinit(hub);
         uv_loop_close(&worker->loop);
         watch_free(hub->watch);
         lease_free(hub->lease);
