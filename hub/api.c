@@ -12,7 +12,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/config.h"
-#include "base/encode.h"
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "fanout/change.h"
@@ -267,19 +266,20 @@ static void api_post_message(struct api_call *call) {
         api_started(call->http, post_send(&api_hub(call)->fanout, &post, api_on_posted, http_ref(call->http)));
 }
 
-/* A query parameter, percent-decoded; false if it is absent or malformed. */
+/* A query parameter; false if it is absent or does not fit. */
 static bool api_query(const struct http *http, const char *name, char *out, size_t size) {
-        size_t name_len = strlen(name), len;
+        size_t name_len = strlen(name);
         for (const char *at = http->query; *at;) {
-                size_t part = strcspn(at, "&");
+                size_t part = strcspn(at, "\n");
                 if (part > name_len && strncmp(at, name, name_len) == 0 && at[name_len] == '=') {
-                        struct slice value = { at + name_len + 1, part - name_len - 1 };
-                        if (encode_percent_decode(value, out, size - 1, &len))
+                        size_t len = part - name_len - 1;
+                        if (len >= size)
                                 return false;
+                        memcpy(out, at + name_len + 1, len);
                         out[len] = '\0';
                         return true;
                 }
-                at += part + (at[part] == '&');
+                at += part + (at[part] == '\n');
         }
         return false;
 }
@@ -455,9 +455,10 @@ static int api_match(struct api_call *call, const char *pattern, const char *pat
                         continue;
                 }
                 char *id = pattern[1] == 'c' ? call->conv : call->user;
-                struct slice segment = { path, strcspn(path, "/") };
-                size_t len = 0;
-                bad |= encode_percent_decode(segment, id, LIMIT_ID_BYTES, &len) || !auth_is_id((struct slice){ id, len });
+                struct slice segment = { path, strcspn(path, "/") }; /* lws has decoded the percents */
+                size_t len = auth_is_id(segment) ? segment.len : 0;
+                bad |= len == 0;
+                memcpy(id, segment.ptr, len);
                 id[len] = '\0';
                 path += segment.len;
                 pattern += 3;
