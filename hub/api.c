@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * api.c: see api.h. A route is a row; {c} and {u} in its path are an id of a conversation and of a user, checked before the
- * handler sees them.
+ * api.c: see api.h. A route is a row; {c} and {u} in its path are an id of a conversation and of a user, decoded and checked
+ * before the handler sees them.
  */
 #include "hub/api.h"
 
@@ -266,7 +266,7 @@ static void api_post_message(struct api_call *call) {
         api_started(call->http, post_send(&api_hub(call)->fanout, &post, api_on_posted, http_ref(call->http)));
 }
 
-/* A query parameter; false if it is absent or too long. */
+/* A query parameter; false if it is absent or does not fit. */
 static bool api_query(const struct http *http, const char *name, char *out, size_t size) {
         size_t name_len = strlen(name);
         for (const char *at = http->query; *at;) {
@@ -455,13 +455,11 @@ static int api_match(struct api_call *call, const char *pattern, const char *pat
                         continue;
                 }
                 char *id = pattern[1] == 'c' ? call->conv : call->user;
-                struct slice segment = { path, strcspn(path, "/") };
-                if (auth_is_id(segment)) {
-                        memcpy(id, segment.ptr, segment.len);
-                        id[segment.len] = '\0';
-                } else {
-                        bad = true;
-                }
+                struct slice segment = { path, strcspn(path, "/") }; /* lws has decoded the percents */
+                size_t len = auth_is_id(segment) ? segment.len : 0;
+                bad |= len == 0;
+                memcpy(id, segment.ptr, len);
+                id[len] = '\0';
                 path += segment.len;
                 pattern += 3;
         }

@@ -83,7 +83,8 @@ static int gateway_refuse(struct lws *wsi, enum error_code code, int status, con
         if (!front)
                 return -1;
         buf_commit(&text, LWS_PRE);
-        http_build(&text, status, "application/json", status == 503 ? "retry-after: 2\r\n" : "", buf_slice(&body), true);
+        const char *extra = status == 503 ? "retry-after: 2\r\n" : status == 426 ? "sec-websocket-version: 13\r\n" : "";
+        http_build(&text, status, "application/json", extra, buf_slice(&body), true);
         metrics_add(HANDSHAKES_REFUSED, 1);
         if (!buf_failed(&text))
                 lws_write(wsi, (unsigned char *)text.ptr + LWS_PRE, text.len - LWS_PRE, LWS_WRITE_HTTP_FINAL);
@@ -137,7 +138,7 @@ static bool gateway_bearer(struct lws *wsi, char *out, size_t size, bool *ret_gi
 
 static int gateway_confirm_upgrade(struct conn *conn, struct lws *wsi) {
         struct hub *hub = conn->hub;
-        char upgrade[32], path[64], token[LIMIT_TOKEN_BYTES + 1];
+        char upgrade[32], path[64], version[8], token[LIMIT_TOKEN_BYTES + 1];
         bool token_given;
         gateway_settled(conn);
         /* The argument of this callback is not looked at: with an unknown Upgrade header it points to freed memory (CVE-2025-11677). */
@@ -145,6 +146,8 @@ static int gateway_confirm_upgrade(struct conn *conn, struct lws *wsi) {
                 return gateway_refuse(wsi, ERROR_BAD_REQUEST, 400, "the only upgrade here is websocket");
         if (!gateway_header(wsi, WSI_TOKEN_GET_URI, path, sizeof(path)) || strcmp(path, "/v1/ws") != 0)
                 return gateway_refuse(wsi, ERROR_NOT_FOUND, 404, "WebSockets are at /v1/ws");
+        if (!gateway_header(wsi, WSI_TOKEN_VERSION, version, sizeof(version)) || strcmp(version, "13") != 0)
+                return gateway_refuse(wsi, ERROR_BAD_REQUEST, 426, "the WebSocket version is 13 (RFC 6455 section 4.4)");
         if (!gateway_offers_subprotocol(wsi))
                 return gateway_refuse(wsi, ERROR_BAD_REQUEST, 400, "the WebSocket subprotocol is belfry.v1");
         if (!gateway_origin_allowed(hub, wsi))
@@ -441,6 +444,11 @@ int gateway_open(struct hub *hub) {
 }
 
 void gateway_close(struct hub *hub) {
+        lws_context_destroy(hub->lws);
+}
+
+/* On a loop that is not its own, lws closes its handles first and frees its memory when it is called again after that. */
+void gateway_deinit(struct hub *hub) {
         lws_context_destroy(hub->lws);
         hub->lws = NULL;
 }

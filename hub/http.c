@@ -8,6 +8,8 @@
 #include <libwebsockets.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 
 #include "base/limits.h"
 #include "base/metrics.h"
@@ -16,6 +18,7 @@
 
 enum {
         HTTP_RESPONSE_BYTES = 48 << 20,
+        HTTP_LINGER_MS = 2000,
         HTTP_DEADLINE_MS = 15000, /* for the body to come; and, from then on, for the store to answer */
 };
 
@@ -151,7 +154,19 @@ void http_fail_code(struct http *http, enum error_code code, const char *message
         http_fail(http, code, codes_error(code)->status, message);
 }
 
+/*
+ * The answer is out, but the peer may still be sending: closing now would reset the connection and could take the answer from the
+ * peer's hands (RFC 9112 section 9.6). So we only end our side, and read what comes for a while.
+ */
+static int http_linger(struct http *http) {
+        shutdown(lws_get_socket_fd(http->wsi), SHUT_WR);
+        wheel_start(http->hub->wheel, &http->deadline, uv_now(http->hub->loop) + HTTP_LINGER_MS);
+        return 0;
+}
+
 int http_on_writable(struct http *http) {
+        if (http->written && http->must_close && !lws_partial_buffered(http->wsi))
+                return http_linger(http);
         if (!http->answered || http->written)
                 return 0;
         http->written = true;
@@ -159,7 +174,10 @@ int http_on_writable(struct http *http) {
         /* lws keeps what the socket does not take. */
         if (lws_write(http->wsi, (unsigned char *)http->response.ptr + LWS_PRE, len, LWS_WRITE_HTTP_FINAL) < 0)
                 return -1;
-        return http->must_close ? -1 : 1;
+        if (!http->must_close)
+                return 1;
+        lws_callback_on_writable(http->wsi);
+        return 0;
 }
 
 void http_on_closed(struct http *http) {

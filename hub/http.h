@@ -30,9 +30,10 @@ struct http {
         bool head;            /* HEAD: the answer's body is left out */
         bool loopback;        /* the peer is on this machine */
         bool has_type, json_type;
-        bool dispatched, answered, written, must_close;
-        char path[2049];      /* without query; lws has decoded it, so a second time would make another id of "a%41" */
-        char query[2049];     /* name=value, decoded, one a line */
+        bool dispatched, answered, written;
+        bool must_close;      /* what follows on the connection cannot be told apart from an unread body */
+        char path[2049];      /* without query; percents are decoded by lws */
+        char query[2049];     /* likewise; a newline between its parts */
         char bearer[4097];    /* of the Authorization header; "" */
         struct buf body;
         size_t body_expected;
@@ -46,7 +47,7 @@ struct http *http_unref(struct http *http);
 void http_on_body(struct http *http, const void *bytes, size_t len);
 /* The request is complete: finds who answers it (api.c). */
 void http_dispatch(struct http *http);
-/* The socket may be written. Nonzero: close it. */
+/* The socket may be written. 1: the answer is written, and the next request may come. -1: close the connection. */
 int http_on_writable(struct http *http);
 void http_on_closed(struct http *http);
 

@@ -41,6 +41,7 @@
 #include "hub/http.h"
 #include "hub/hub.h"
 #include "hub/session.h"
+#include "hub/settings.h"
 #include "presence/detach.h"
 #include "presence/lease.h"
 #include "presence/watch.h"
@@ -258,10 +259,17 @@ static void worker_on_second(uv_timer_t *timer) {
 
 /* ---- the end ---- */
 
+/* The links are closed; the loop ends by itself when lws and our own handles have. */
 static void worker_on_part_closed(void *context) {
         struct worker *worker = context;
-        if (--worker->closing == 0)
-                uv_stop(&worker->loop);
+        if (--worker->closing)
+                return;
+        uv_handle_t *const handles[] = {
+                (uv_handle_t *)&worker->tick, (uv_handle_t *)&worker->second, (uv_handle_t *)&worker->window, (uv_handle_t *)&worker->prepare,
+                (uv_handle_t *)&worker->check, (uv_handle_t *)&worker->idle,  (uv_handle_t *)&worker->on_term, (uv_handle_t *)&worker->on_hup,
+        };
+        for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
+                uv_close(handles[i], NULL);
 }
 
 /* The peers are gone: the store is told, then the links end. */
@@ -294,7 +302,7 @@ static void worker_on_hup(uv_signal_t *signal, int number) {
         struct config *config = NULL;
         struct auth *auth = NULL;
         char *error = NULL;
-        if (config_load(worker->options->argc, worker->options->argv, getenv, &config, &error) || auth_new(config, &auth, &error)) {
+        if (settings_load(worker->options->argc, worker->options->argv, &config, &error) || auth_new(config, &auth, &error)) {
                 log_error("The configuration was not loaded again: %s", error ? error : "no memory");
                 free(error);
                 config_free(config);
@@ -420,17 +428,11 @@ static int worker_open(struct worker *worker) {
         return r;
 }
 
-static void worker_close_handle(uv_handle_t *handle, void *arg) {
-        if (!uv_is_closing(handle))
-                uv_close(handle, NULL);
-}
-
 static void worker_deinit(struct worker *worker) {
         struct hub *hub = &worker->hub;
-        uv_walk(&worker->loop, worker_close_handle, NULL);
-        while (uv_run(&worker->loop, UV_RUN_NOWAIT))
-                ;
-        uv_loop_close(&worker->loop);
+        gateway_deinit(hub);
+        if (uv_loop_close(&worker->loop))
+                log_warning("Something is still open at the end of the loop.");
         watch_free(hub->watch);
         lease_free(hub->lease);
         detach_queue_free(hub->detaches);
