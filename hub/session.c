@@ -28,11 +28,11 @@
 #include "presence/typing.h"
 
 enum {
+        SESSION_RETRY_MS = 1000,        /* after an error that may pass */
         SESSION_CLOSE_MS = 5000,        /* for what is queued and the close handshake */
         SESSION_EXPIRING_MS = 60000,    /* token_expiring comes so long before */
         SESSION_WRITE_BYTES = 65536,    /* one write, lws's tx_packet_size */
         SESSION_WRITES = 4,             /* of one session in one flush, then others get their turn */
-        SESSION_BURST_S = 10,
         SESSION_TEXT_BYTES = 16384,     /* a frame of the hub's own */
 };
 
@@ -130,7 +130,10 @@ void session_reply(struct session *session, struct slice text) {
 }
 
 void session_error_id(struct session *session, bool has_id, int64_t id, enum error_code code, const char *message) {
-        enum { RETRY_MS = 1000 };
+        session_error_after(session, has_id, id, code, message, SESSION_RETRY_MS);
+}
+
+void session_error_after(struct session *session, bool has_id, int64_t id, enum error_code code, const char *message, uint64_t retry_ms) {
         const struct codes_error *row = codes_error(code);
         _cleanup_buf_ struct buf text = BUF_INIT(SESSION_TEXT_BYTES);
         buf_add_text(&text, "{\"type\":\"error\"");
@@ -140,7 +143,7 @@ void session_error_id(struct session *session, bool has_id, int64_t id, enum err
         buf_add_json(&text, slice_of(message ? message : row->sentence));
         buf_add_text(&text, row->temporary ? ",\"temporary\":true" : ",\"temporary\":false");
         if (row->temporary)
-                buf_printf(&text, ",\"retry_after_ms\":%d", RETRY_MS);
+                buf_printf(&text, ",\"retry_after_ms\":%" PRIu64, retry_ms);
         buf_add_char(&text, '}');
         metrics_add(ERRORS_SENT, 1);
         session_reply(session, buf_slice(&text));
@@ -758,23 +761,6 @@ void session_on_heard(struct session *session) {
 }
 
 /* ---- what comes in ---- */
-
-/*
- * Token bucket as a virtual clock (GCRA, ITU-T I.371): each request moves it on by 1/rate; it may run ahead by the burst.
- * Acks and pings cost nothing: a client must not be afraid of acknowledging.
- */
-bool session_allow(struct session *session) {
-        uint64_t rate = (uint64_t)session->hub->config->requests_per_s;
-        if (rate == 0)
-                return true;
-        uint64_t now_us = uv_now(session->hub->loop) * 1000;
-        if (session->bucket_us < now_us)
-                session->bucket_us = now_us;
-        if (session->bucket_us - now_us > SESSION_BURST_S * UINT64_C(1000000))
-                return false;
-        session->bucket_us += 1000000 / rate;
-        return true;
-}
 
 void session_defer(struct session *session, struct slice object) {
         uint32_t len = (uint32_t)object.len;

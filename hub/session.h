@@ -58,7 +58,6 @@ struct session {
         uint64_t last_event;        /* the latest n that was really sent: n may skip */
         uint64_t opened_ms, heard_ms, pinged_ms; /* pinged_ms 0: no ping is open */
         int64_t token_ms;           /* wall time at which the token expires; 0: no token yet */
-        uint64_t bucket_us;         /* see session_allow() */
         uint16_t in_flight;         /* requests waiting for the store */
         bool registered;            /* in the node's audience */
         bool counted;               /* in the gauge of sessions */
@@ -93,6 +92,8 @@ void session_flush(struct session *session);
 void session_reply(struct session *session, struct slice text);
 void session_error(struct session *session, const struct request *request, enum error_code code, const char *message);
 void session_error_id(struct session *session, bool has_id, int64_t id, enum error_code code, const char *message);
+/* The same, with the time after which a temporary error may have passed. */
+void session_error_after(struct session *session, bool has_id, int64_t id, enum error_code code, const char *message, uint64_t retry_ms);
 /* Ends the session with a close code, after what is queued. */
 void session_close(struct session *session, enum close_code code);
 /* goaway, then close 4001. */
@@ -111,8 +112,6 @@ void session_typing_end(struct session *session, struct slice conv);
 void session_advance(struct session *session);
 /* Sets the timer to what is due next. */
 void session_schedule(struct session *session);
-/* May it make one more request now? */
-bool session_allow(struct session *session);
 /* Keeps a request until welcome. */
 void session_defer(struct session *session, struct slice object);
 /* One more or one less request waits for the store. */
