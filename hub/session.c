@@ -34,13 +34,14 @@ enum {
         SESSION_WRITE_BYTES = 65536,    /* one write, lws's tx_packet_size */
         SESSION_WRITES = 4,             /* of one session in one flush, then others get their turn */
         SESSION_TEXT_BYTES = 16384,     /* a frame of the hub's own */
+        SESSION_PAGE_AGAIN_MS = 1000,   /* after a page that failed */
 };
 
 /* ---- states ---- */
 
 static void session_check(const struct session *session) {
         bool placed = session->state == SESSION_REPLAYING || session->state == SESSION_LIVE;
-        if (placed && (session->acked > session->sent || session->sent > session->head))
+        if (placed && (session->acked > session->sent || session->sent > session->head || session->unacked > LIMIT_WINDOW_EVENTS))
                 abort(); /* breaks session#1 */
         if (session->state == SESSION_LIVE && session->sent != session->head)
                 abort(); /* breaks session#3 */
@@ -117,16 +118,27 @@ static void session_resume(struct session *session) {
         lws_rx_flow_control(session->wsi, 1);
 }
 
+static void session_took(struct session *session, bool taken) {
+        if (!taken)
+                session_kill(session); /* no memory: the peer repeats on a new connection */
+        if (session->outbox.reply_bytes > LIMIT_OUTBOX_REPLY_BYTES)
+                session_pause(session);
+        session_mark_dirty(session);
+}
+
 void session_reply(struct session *session, struct slice text) {
         if (session->state >= SESSION_CLOSING)
                 return;
         struct frame *frame = frame_new(text);
-        if (!frame || !outbox_add_reply(&session->outbox, frame))
-                session_kill(session); /* no memory: the peer repeats on a new connection */
+        session_took(session, frame && outbox_add_reply(&session->outbox, frame));
         frame_unref(frame);
-        if (session->outbox.reply_bytes > LIMIT_OUTBOX_REPLY_BYTES)
-                session_pause(session);
-        session_mark_dirty(session);
+}
+
+/* Something about events, which has its place among them. */
+static void session_mark(struct session *session, uint64_t n, struct slice text) {
+        struct frame *frame = frame_new(text);
+        session_took(session, frame && outbox_add_mark(&session->outbox, n, frame));
+        frame_unref(frame);
 }
 
 void session_error_id(struct session *session, bool has_id, int64_t id, enum error_code code, const char *message) {
@@ -200,7 +212,7 @@ void session_flush(struct session *session) {
 void session_close(struct session *session, enum close_code code) {
         if (session->state >= SESSION_CLOSING)
                 return;
-        outbox_drop_events(&session->outbox);
+        outbox_drop_all(&session->outbox);
         session_move(session, SESSION_CLOSING);
         if (!outbox_add_close(&session->outbox, (int)code, slice_of(codes_close_reason((int)code))))
                 session_kill(session);
@@ -221,14 +233,14 @@ static void session_say_gap(struct session *session, uint64_t from, uint64_t to)
         _cleanup_buf_ struct buf text = BUF_INIT(SESSION_TEXT_BYTES);
         buf_printf(&text, "{\"type\":\"gap\",\"from\":%" PRIu64 ",\"to\":%" PRIu64 "}", from, to);
         metrics_add(GAPS, 1);
-        session_reply(session, buf_slice(&text));
+        session_mark(session, to, buf_slice(&text));
 }
 
 static void session_say_caught_up(struct session *session) {
         _cleanup_buf_ struct buf text = BUF_INIT(SESSION_TEXT_BYTES);
         buf_printf(&text, "{\"type\":\"caught_up\",\"n\":%" PRIu64 "}", session->head);
         session->caught_up_sent = true;
-        session_reply(session, buf_slice(&text));
+        session_mark(session, session->head, buf_slice(&text));
 }
 
 static void session_raise_sent(struct session *session, uint64_t n) {
@@ -237,8 +249,20 @@ static void session_raise_sent(struct session *session, uint64_t n) {
         if (n > session->head)
                 session->head = n;
         /* Nothing that was really sent is unacknowledged: what was skipped needs no acknowledgement. */
-        if (session->acked >= session->last_event)
+        if (session->acked >= session->last_event) {
                 session->acked = session->sent;
+                session->unacked = 0;
+        }
+        /* How many of the skipped numbers were below acked is not known; so this is a bound, exact after each full ack. */
+        if (session->unacked > session->sent - session->acked)
+                session->unacked = (uint32_t)(session->sent - session->acked);
+}
+
+/* Event n was queued. */
+static void session_count(struct session *session, uint64_t n) {
+        session->last_event = n;
+        session->unacked++;
+        session_raise_sent(session, n);
 }
 
 /* The events of a page, from sent on. Returns false if the outbox is full. */
@@ -250,7 +274,6 @@ static bool session_queue_page(struct session *session, const struct inbox_page 
                         continue; /* acknowledged while the page was under way */
                 if (!event->tail) {
                         gap_from = gap_from ? gap_from : event->n;
-                        session->last_event = event->n;
                         session_raise_sent(session, event->n);
                         bool more = i + 1 < result->count && !result->events[i + 1].tail;
                         if (!more) {
@@ -262,23 +285,36 @@ static bool session_queue_page(struct session *session, const struct inbox_page 
                 if (!outbox_add_event(&session->outbox, event->type, event->n, event->tail))
                         return false;
                 metrics_add(EVENTS_REPLAYED, 1);
-                session->last_event = event->n;
-                session_raise_sent(session, event->n);
+                session_count(session, event->n);
         }
         session_raise_sent(session, result->next);
         return true;
 }
 
+static void session_page_again(struct session *session) {
+        session->page_failed = true;
+        session_schedule(session);
+}
+
+static void session_cancel_page(struct session *session) {
+        if (!session->page)
+                return;
+        inbox_cancel(session->page);
+        session->page = NULL;
+        session_unref(session);
+}
+
 static void session_on_page(void *arg, const struct inbox_page *result) {
         struct session *session = arg;
         session->page = NULL;
-        /* Without an answer the repair after the reconnect goes on; after a lost past the session attaches anew. */
+        if (session_is_open(session) && result->answer)
+                session_page_again(session);
+        /* After a lost past the session attaches anew. */
         if (session_is_open(session) && !result->answer && strcmp(result->epoch, session->epoch) == 0) {
                 if (result->head > session->head)
                         session->head = result->head;
                 if (result->base > session->sent) {
                         session_say_gap(session, session->sent + 1, result->base);
-                        session->last_event = result->base;
                         session_raise_sent(session, result->base);
                 }
                 session_queue_page(session, result);
@@ -300,20 +336,26 @@ void session_advance(struct session *session) {
         }
         if (session->state == SESSION_LIVE)
                 session_move(session, SESSION_REPLAYING);
-        uint64_t unacked = session->sent - session->acked;
-        if (session->page || session->blocked || session->outbox.events > LIMIT_PAGE_EVENTS / 2 || unacked >= LIMIT_WINDOW_EVENTS)
+        if (session->page || session->blocked || session->outbox.events > LIMIT_PAGE_EVENTS / 2 ||
+            session->unacked >= LIMIT_WINDOW_EVENTS)
                 return; /* the page's end, the flush or an ack goes on */
         struct slice user = { session->user, session->user_len };
-        session->page = inbox_read(&session->hub->fanout, user, session->sent, LIMIT_WINDOW_EVENTS - unacked, session_on_page, session);
+        session->page = inbox_read(&session->hub->fanout, user, session->sent, LIMIT_WINDOW_EVENTS - session->unacked, session_on_page,
+                                   session);
         if (session->page)
                 session_ref(session);
+        else
+                session_page_again(session);
 }
 
 /* What was queued goes back to the inbox, and is read from there when the peer has taken what is on the way. */
 static void session_fall_back(struct session *session) {
-        metrics_add(EVENTS_DROPPED, outbox_drop_events(&session->outbox));
-        session->sent = session->written > session->acked ? session->written : session->acked;
-        session->last_event = session->sent;
+        struct outbox_place place = session->written;
+        uint32_t dropped = outbox_drop_events(&session->outbox, &place);
+        metrics_add(EVENTS_DROPPED, dropped);
+        session->unacked = place.n > session->acked ? session->unacked - dropped : 0;
+        session->sent = place.n > session->acked ? place.n : session->acked;
+        session->last_event = place.event;
         if (session->state == SESSION_LIVE && session->sent != session->head)
                 session->state = SESSION_REPLAYING;
         session_check(session);
@@ -326,12 +368,11 @@ static struct session *session_of(struct subscriber *subscriber) {
 
 static void session_on_event(struct subscriber *subscriber, enum event_type type, uint64_t n, struct frame *tail) {
         struct session *session = session_of(subscriber);
-        bool next = session->state == SESSION_LIVE && n == session->sent + 1 && session->sent - session->acked < LIMIT_WINDOW_EVENTS;
+        bool next = session->state == SESSION_LIVE && n == session->sent + 1 && session->unacked < LIMIT_WINDOW_EVENTS;
         if (next && outbox_add_event(&session->outbox, type, n, tail)) {
                 metrics_add(EVENTS_LIVE, 1);
                 session->head = n;
-                session->last_event = n;
-                session_raise_sent(session, n);
+                session_count(session, n);
                 session_mark_dirty(session);
                 return;
         }
@@ -432,12 +473,18 @@ static void session_say_reset(struct session *session) {
         session_reply(session, buf_slice(&text));
 }
 
+static void session_start_from(struct session *session, uint64_t n) {
+        session->sent = session->acked = session->last_event = n;
+        session->unacked = 0;
+        session->written = (struct outbox_place){ .n = n, .event = n };
+}
+
 /* The session's place is what the store says. */
 static void session_place(struct session *session, const struct registry_attached *attached) {
         snprintf(session->epoch, sizeof(session->epoch), "%s", attached->epoch);
         if (attached->head > session->head)
                 session->head = attached->head;
-        session->sent = session->acked = session->written = session->last_event = attached->cursor;
+        session_start_from(session, attached->cursor);
 }
 
 static void session_handle_early(struct session *session) {
@@ -478,11 +525,12 @@ static void session_on_attached_again(void *arg, const struct registry_attached 
                 if (attached->answer == FANOUT_E_CONFLICT) {
                         session_close(session, CLOSE_REPLACED);
                 } else if (!attached->answer && strcmp(attached->epoch, session->epoch) != 0) {
-                        outbox_drop_events(&session->outbox);
+                        outbox_drop_all(&session->outbox);
+                        session_cancel_page(session); /* it was asked for by numbers of the past */
                         session->state = SESSION_REPLAYING;
                         session->head = attached->head;
                         session_place(session, attached);
-                        session->sent = session->acked = session->written = session->last_event = session->head;
+                        session_start_from(session, session->head);
                         session->ack.n = 0;
                         session->caught_up_sent = false;
                         session_say_reset(session);
@@ -693,6 +741,8 @@ void session_schedule(struct session *session) {
         uint64_t due_ms = session->heard_ms + (uint64_t)config->ping_ms;
         if (session->pinged_ms)
                 due_ms = now_ms + 1000;
+        if (session->page_failed && now_ms + SESSION_PAGE_AGAIN_MS < due_ms)
+                due_ms = now_ms + SESSION_PAGE_AGAIN_MS;
         if (session->state == SESSION_FRESH && session->opened_ms + (uint64_t)config->hello_ms < due_ms)
                 due_ms = session->opened_ms + (uint64_t)config->hello_ms;
         if (session->token_ms) {
@@ -752,8 +802,13 @@ static void session_on_due(struct wheel_timer *timer, uint64_t now_ms) {
                 session_close(session, CLOSE_NO_HELLO);
                 return;
         }
-        if (session_check_token(session) && session_check_peer(session, now_ms))
-                session_schedule(session);
+        if (!session_check_token(session) || !session_check_peer(session, now_ms))
+                return;
+        bool again = session->page_failed;
+        session->page_failed = false;
+        session_schedule(session);
+        if (again)
+                session_advance(session);
 }
 
 void session_on_heard(struct session *session) {
@@ -850,11 +905,7 @@ void session_on_closed(struct session *session) {
                         session_cast_typing(row, false);
                 session_typing_free(row);
         }
-        if (session->page) {
-                inbox_cancel(session->page);
-                session->page = NULL;
-                session_unref(session);
-        }
+        session_cancel_page(session);
         watch_deinit(hub->watch, &session->watcher);
         if (session->registered) {
                 struct registry_session registry = session_registry(session);
