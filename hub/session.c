@@ -247,7 +247,6 @@ static bool session_queue_page(struct session *session, const struct inbox_page 
                         continue; /* acknowledged while the page was under way */
                 if (!event->tail) {
                         gap_from = gap_from ? gap_from : event->n;
-                        session->last_event = event->n;
                         session_raise_sent(session, event->n);
                         bool more = i + 1 < result->count && !result->events[i + 1].tail;
                         if (!more) {
@@ -275,7 +274,6 @@ static void session_on_page(void *arg, const struct inbox_page *result) {
                         session->head = result->head;
                 if (result->base > session->sent) {
                         session_say_gap(session, session->sent + 1, result->base);
-                        session->last_event = result->base;
                         session_raise_sent(session, result->base);
                 }
                 session_queue_page(session, result);
