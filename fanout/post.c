@@ -102,9 +102,10 @@ static int post_spread(struct fanout *fanout, const struct roster *roster, struc
 }
 
 int post_deliver(struct fanout *fanout, struct roster *roster, struct slice conv, uint64_t seq, struct slice packed) {
+        static const struct roster nobody = { .refs = 1 };
         const char *end = memchr(packed.ptr, '\n', packed.len);
-        if (!end)
-                return -EINVAL;
+        if (!end) /* trimmed, or its conversation deleted: nobody is to have it, and it must not be found again for ever */
+                return post_spread(fanout, &nobody, conv, seq, SLICE(""), SLICE(""), SLICE(""), 0);
         struct slice header = { packed.ptr, (size_t)(end - packed.ptr) };
         struct slice body = { end + 1, packed.len - header.len - 1 };
         return post_spread(fanout, roster, conv, seq, SLICE(""), header, body, 0);
