@@ -57,13 +57,10 @@ int cast_send(struct fanout *fanout, struct slice conv, struct slice from, char 
         if (!job)
                 return -ENOMEM;
         char *text = job->text;
-        struct slice *const to[] = { &job->attempt.conv, &job->from, &job->header, &job->body };
-        const struct slice what[] = { conv, from, header, body };
-        for (size_t i = 0; i < 4; i++) {
-                memcpy(text, what[i].ptr, what[i].len);
-                *to[i] = (struct slice){ text, what[i].len };
-                text += what[i].len;
-        }
+        job->attempt.conv = slice_copy(&text, conv);
+        job->from = slice_copy(&text, from);
+        job->header = slice_copy(&text, header);
+        job->body = slice_copy(&text, body);
         job->letter = letter;
         job->done = done;
         job->arg = arg;

@@ -208,14 +208,6 @@ static void change_read(struct change_job *job) {
                 change_end(job, FANOUT_E_UNAVAILABLE);
 }
 
-static struct slice change_copy(char **text, struct slice from) {
-        if (from.len) /* an empty slice may point nowhere */
-                memcpy(*text, from.ptr, from.len);
-        struct slice copy = { *text, from.len };
-        *text += from.len;
-        return copy;
-}
-
 int change_start(struct fanout *fanout, const struct change *change, change_done_fn done, void *arg) {
         size_t bytes = change->conv.len + change->kind.len;
         for (size_t i = 0; i < change->count; i++)
@@ -230,11 +222,11 @@ int change_start(struct fanout *fanout, const struct change *change, change_done
                 return -ENOMEM;
         }
         *job = (struct change_job){ .fanout = fanout, .change = *change, .done = done, .arg = arg, .rows = rows, .text = text };
-        job->change.conv = change_copy(&text, change->conv);
-        job->change.kind = change_copy(&text, change->kind);
+        job->change.conv = slice_copy(&text, change->conv);
+        job->change.kind = slice_copy(&text, change->kind);
         for (size_t i = 0; i < change->count; i++) {
-                rows[i].user = change_copy(&text, change->members[i].user);
-                rows[i].role = change_copy(&text, change->members[i].role);
+                rows[i].user = slice_copy(&text, change->members[i].user);
+                rows[i].role = slice_copy(&text, change->members[i].role);
         }
         job->change.members = rows;
         int r = change_ask(job);

@@ -166,11 +166,8 @@ static int inbox_take_pointers(struct inbox_read *page, const struct redisReply 
         }
         char *text = page->text;
         for (size_t i = 0; i < page->count; i++) {
-                struct slice pointer = store_text(store_item(reply, i + 3));
-                memcpy(text, pointer.ptr, pointer.len);
-                page->items[i].pointer = (struct slice){ text, pointer.len };
+                page->items[i].pointer = slice_copy(&text, store_text(store_item(reply, i + 3)));
                 page->items[i].event.n = page->result.next + i + 1;
-                text += pointer.len;
                 inbox_take_pointer(&page->items[i]);
         }
         return 0;

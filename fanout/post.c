@@ -181,13 +181,6 @@ static void post_on_done(struct attempt *attempt, int answer, const struct redis
         free(job);
 }
 
-static struct slice post_copy(char **text, struct slice from) {
-        memcpy(*text, from.ptr, from.len);
-        struct slice copy = { *text, from.len };
-        *text += from.len;
-        return copy;
-}
-
 static int post_make_digest(struct post_job *job) {
         char named[LIMIT_ID_BYTES + LIMIT_OP_BYTES + 1];
         struct slice from = job->post.from, op = job->post.op;
@@ -209,14 +202,14 @@ int post_send(struct fanout *fanout, const struct post *post, post_done_fn done,
                 return -ENOMEM;
         char *text = job->text;
         job->post = (struct post){
-                .conv = post_copy(&text, post->conv),
-                .from = post_copy(&text, post->from),
-                .device = post_copy(&text, post->device),
-                .session = post_copy(&text, post->session),
-                .op = post_copy(&text, post->op),
-                .kind = post_copy(&text, post->kind),
-                .ref = post_copy(&text, post->ref),
-                .body = post_copy(&text, post->body),
+                .conv = slice_copy(&text, post->conv),
+                .from = slice_copy(&text, post->from),
+                .device = slice_copy(&text, post->device),
+                .session = slice_copy(&text, post->session),
+                .op = slice_copy(&text, post->op),
+                .kind = slice_copy(&text, post->kind),
+                .ref = slice_copy(&text, post->ref),
+                .body = slice_copy(&text, post->body),
                 .trusted = post->trusted,
         };
         job->done = done;

@@ -31,13 +31,12 @@ static struct query *query_new(struct fanout *fanout, struct slice user, struct 
         struct query *query = calloc(1, sizeof(*query) + user.len + conv.len);
         if (!query)
                 return NULL;
-        memcpy(query->text, user.ptr, user.len);
-        memcpy(query->text + user.len, conv.ptr, conv.len);
+        char *text = query->text;
         query->fanout = fanout;
         query->done = done;
         query->arg = arg;
-        query->user = (struct slice){ query->text, user.len };
-        query->conv = (struct slice){ query->text + user.len, conv.len };
+        query->user = slice_copy(&text, user);
+        query->conv = slice_copy(&text, conv);
         return query;
 }
 

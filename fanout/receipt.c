@@ -96,16 +96,15 @@ int receipt_raise(struct fanout *fanout, struct slice user, struct slice conv, u
         struct receipt_job *job = calloc(1, sizeof(*job) + user.len + conv.len);
         if (!job)
                 return -ENOMEM;
-        memcpy(job->text, user.ptr, user.len);
-        memcpy(job->text + user.len, conv.ptr, conv.len);
-        job->user = (struct slice){ job->text, user.len };
+        char *text = job->text;
+        job->user = slice_copy(&text, user);
         job->delivered = delivered;
         job->read = read;
         job->done = done;
         job->arg = arg;
         job->attempt = (struct attempt){
                 .fanout = fanout,
-                .conv = { job->text + user.len, conv.len },
+                .conv = slice_copy(&text, conv),
                 .function = "receipt",
                 .build = receipt_build,
                 .done = receipt_on_done,

@@ -47,12 +47,8 @@ static struct roster *roster_new(struct slice version, const struct redisReply *
                 return NULL;
         }
         char *text = (char *)(slices + count);
-        for (size_t i = 0; i < count; i++) {
-                struct slice name = store_text(store_item(names, i));
-                memcpy(text, name.ptr, name.len);
-                slices[i] = (struct slice){ text, name.len };
-                text += name.len;
-        }
+        for (size_t i = 0; i < count; i++)
+                slices[i] = slice_copy(&text, store_text(store_item(names, i)));
         roster->refs = 1;
         roster->count = (uint32_t)count;
         roster->names = slices;

@@ -138,13 +138,6 @@ static void protocol_start_send(struct protocol_job *job) {
                 protocol_send_end(job, &(struct post_result){ .answer = FANOUT_E_UNAVAILABLE });
 }
 
-static struct slice protocol_copy(char **text, struct slice from) {
-        memcpy(*text, from.ptr, from.len);
-        struct slice copy = { *text, from.len };
-        *text += from.len;
-        return copy;
-}
-
 static void protocol_send(struct session *session, const struct request *request) {
         struct slice body = request->body.len ? request->body : SLICE("null");
         struct slice kind = request->kind.len ? request->kind : SLICE("message");
@@ -160,10 +153,10 @@ static void protocol_send(struct session *session, const struct request *request
         job->has_id = request->has_id;
         job->id = request->id;
         job->post = (struct post){
-                .conv = protocol_copy(&text, request->conv),
-                .op = protocol_copy(&text, request->op),
-                .kind = protocol_copy(&text, kind),
-                .body = protocol_copy(&text, body),
+                .conv = slice_copy(&text, request->conv),
+                .op = slice_copy(&text, request->op),
+                .kind = slice_copy(&text, kind),
+                .body = slice_copy(&text, body),
                 .ref = slice_of(job->ref),
                 .from = session->subscriber.user,
                 .device = session->subscriber.device,

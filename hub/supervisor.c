@@ -44,7 +44,8 @@ enum phase { LOCKING, STORE, SERVING, DRAINING, ENDING, DONE };
 
 enum {
         PORT_PATIENCE_MS = 2000, /* workers of a killed run need a moment to end and let go of the port */
-        LOCK_POLL_MS = 50,
+        OWNER_PATIENCE_MS = 1000, /* a supervisor that was killed just now has not ended yet */
+        LOCK_POLL_MS = 20,
         PROBE_EVERY_MS = 50,
         DRAIN_SLACK_MS = 5000,    /* past drain_ms, which a worker keeps itself, it hangs */
         HURRY_AFTER_MS = 500,     /* sooner, a second signal is the first one passed on by a wrapper as well, not haste */
@@ -291,8 +292,9 @@ static void reload(struct supervisor *s) {
                 return;
         }
         const struct config *old = s->config;
-        if (strcmp(old->listen, config->listen) != 0 || strcmp(old->data, config->data) != 0 || strcmp(old->redis, config->redis) != 0 ||
-            strcmp(old->redis_server, config->redis_server) != 0 || old->workers != config->workers || old->dev != config->dev)
+        if (strcmp(old->listen, config->listen) != 0 || strcmp(old->data, config->data) != 0 ||
+            strcmp(old->redis, config->redis) != 0 || strcmp(old->redis_server, config->redis_server) != 0 ||
+            old->workers != config->workers || old->dev != config->dev)
                 log_warning("listen, data, workers, dev and the Redis to use change only with a restart.");
         enum log_level level;
         if (log_parse_level(config->log_level, &level) == 0)
@@ -438,6 +440,18 @@ static void evict_store(const struct supervisor *s, int number, bool *told) {
         *told = true;
 }
 
+static int own_folder(struct supervisor *s) {
+        uint64_t from_ms = clock_monotonic_ms();
+        int r;
+        while ((r = store_server_own(s->store_server)) == STORE_SERVER_E_LOCKED) {
+                if (clock_monotonic_ms() - from_ms >= OWNER_PATIENCE_MS)
+                        return complain("another hub uses the data folder %s", s->config->data);
+                if (is_ended_within(s, LOCK_POLL_MS))
+                        return 0;
+        }
+        return r == 0 ? 0 : complain("cannot lock the data folder %s: %s", s->config->data, strerror(-r));
+}
+
 /* supervisor#3 */
 static int lock_store(struct supervisor *s) {
         uint64_t from_ms = clock_monotonic_ms();
@@ -467,11 +481,13 @@ static int open_store(struct supervisor *s) {
                 return 0;
         char *error = NULL;
         int r = store_server_new(s->config->data, s->config->redis_server, &s->store_server, &error);
-        if (r == 0)
-                return lock_store(s);
-        complain("%s", error ? error : strerror(-r));
-        free(error);
-        return 1;
+        if (r != 0) {
+                complain("%s", error ? error : strerror(-r));
+                free(error);
+                return 1;
+        }
+        r = own_folder(s);
+        return r == 0 && s->phase < DRAINING ? lock_store(s) : r;
 }
 
 static int open_signals(struct supervisor *s) {

@@ -67,13 +67,9 @@ void detach_add(struct detach_queue *detaches, const struct registry_session *se
         detach->detaches = detaches;
         list_init(&detach->link);
         char *text = detach->text;
-        struct slice *const to[] = { &detach->user, &detach->device, &detach->session };
-        const struct slice from[] = { session->user, session->device, session->session };
-        for (size_t i = 0; i < 3; i++) {
-                memcpy(text, from[i].ptr, from[i].len);
-                *to[i] = (struct slice){ text, from[i].len };
-                text += from[i].len;
-        }
+        detach->user = slice_copy(&text, session->user);
+        detach->device = slice_copy(&text, session->device);
+        detach->session = slice_copy(&text, session->session);
         detach_send(detach);
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -145,11 +146,8 @@ static struct registry_job *registry_job_new(const struct slice *users, size_t c
                 return NULL;
         job->users = (struct slice *)(job + 1);
         char *text = (char *)(job->users + count);
-        for (size_t i = 0; i < count; i++) {
-                memcpy(text, users[i].ptr, users[i].len);
-                job->users[i] = (struct slice){ text, users[i].len };
-                text += users[i].len;
-        }
+        for (size_t i = 0; i < count; i++)
+                job->users[i] = slice_copy(&text, users[i]);
         job->count = count;
         return job;
 }
@@ -219,37 +217,126 @@ static bool registry_is_connected(const struct lease *lease, struct slice live, 
         return false;
 }
 
-static void registry_on_devices(void *arg, const struct redisReply *reply) {
-        struct registry_job *job = arg;
+/* A device of the answer, until all times are known. */
+struct registry_device {
+        struct slice device, oldest; /* of text */
+        int64_t cursor, seen_ms, depth, oldest_at; /* oldest_at 0: not known, or nothing waits */
+        bool connected;
+};
+
+struct registry_devices {
+        struct fanout *fanout;
+        const struct lease *lease;
+        registry_fields_fn done;
+        void *arg;
+        int64_t now_ms;
+        size_t count;
+        struct registry_device *devices;
+        char *text;
+};
+
+static void registry_devices_end(struct registry_devices *job, bool failed) {
         _cleanup_buf_ struct buf out = BUF_INIT(REGISTRY_BYTES);
-        int64_t head = reply ? store_int(store_item(reply, 1)) : 0;
-        struct slice live = reply ? store_text(store_item(reply, 2)) : SLICE("");
         buf_add_text(&out, "\"devices\":[");
-        for (size_t i = 3; reply && i + 1 < store_count(reply); i += 2) {
-                struct slice device = store_text(store_item(reply, i)), packed = store_text(store_item(reply, i + 1));
-                int64_t cursor = (int64_t)words_uint(words_take(&packed, ' '));
-                int64_t seen_ms = (int64_t)words_uint(packed);
-                bool connected = registry_is_connected(job->lease, live, device);
-                buf_add_text(&out, i > 3 ? ",{\"device\":" : "{\"device\":");
-                buf_add_json(&out, device);
-                buf_printf(&out, ",\"connected\":%s,\"cursor\":%lld,\"last_seen\":%lld,\"queue\":{\"depth\":%lld,\"oldest_ms\":%lld}}",
-                           connected ? "true" : "false", (long long)cursor, (long long)seen_ms, (long long)(head - cursor),
-                           head > cursor ? (long long)(job->now_ms - seen_ms) : 0LL);
+        for (size_t i = 0; i < job->count; i++) {
+                const struct registry_device *device = &job->devices[i];
+                int64_t oldest_ms = device->oldest_at && device->oldest_at < job->now_ms ? job->now_ms - device->oldest_at : 0;
+                buf_add_text(&out, i ? ",{\"device\":" : "{\"device\":");
+                buf_add_json(&out, device->device);
+                buf_printf(&out,
+                           ",\"connected\":%s,\"cursor\":%" PRId64 ",\"last_seen\":%" PRId64 ",\"queue\":{\"depth\":%" PRId64
+                           ",\"oldest_ms\":%" PRId64 "}}",
+                           device->connected ? "true" : "false", device->cursor, device->seen_ms, device->depth, oldest_ms);
         }
         buf_add_char(&out, ']');
-        bool failed = !reply || buf_failed(&out);
-        job->done_fields(job->arg, failed ? FANOUT_E_UNAVAILABLE : 0, failed ? SLICE("") : buf_slice(&out));
+        failed |= buf_failed(&out);
+        job->done(job->arg, failed ? FANOUT_E_UNAVAILABLE : 0, failed ? SLICE("") : buf_slice(&out));
+        free(job->devices);
+        free(job->text);
         free(job);
 }
 
+static bool registry_points_to_entry(const struct registry_device *device) {
+        return device->oldest.len && (device->oldest.ptr[0] == 'm' || device->oldest.ptr[0] == 'o');
+}
+
+static void registry_on_oldest(void *arg, const struct redisReply *reply) {
+        struct registry_devices *job = arg;
+        size_t k = 0;
+        for (size_t i = 0; reply && i < job->count; i++)
+                if (registry_points_to_entry(&job->devices[i]))
+                        job->devices[i].oldest_at = (int64_t)words_uint(store_text(store_item(reply, k++)));
+        registry_devices_end(job, !reply);
+}
+
+/* The times of entries stand in their logs. */
+static void registry_ask_oldest(struct registry_devices *job) {
+        struct call *call = store_call(job->fanout->store, "fetch");
+        size_t wanted = 0;
+        for (size_t i = 0; i < job->count; i++) {
+                struct slice rest = job->devices[i].oldest;
+                words_take(&rest, ' ');
+                words_take(&rest, ' ');
+                if (registry_points_to_entry(&job->devices[i])) {
+                        store_call_key(call, KEY_LOG, rest);
+                        wanted++;
+                }
+        }
+        if (wanted == 0) {
+                registry_devices_end(job, false);
+                return;
+        }
+        store_call_arg_int(call, REGISTRY_BYTES);
+        for (size_t i = 0; i < job->count; i++) {
+                struct slice rest = job->devices[i].oldest;
+                if (!registry_points_to_entry(&job->devices[i]))
+                        continue;
+                words_take(&rest, ' ');
+                store_call_arg_text(call, "m");
+                store_call_arg(call, words_take(&rest, ' '));
+        }
+        if (store_call_send(call, registry_on_oldest, job))
+                registry_devices_end(job, true);
+}
+
+static int registry_take_devices(struct registry_devices *job, const struct redisReply *reply) {
+        size_t count = store_count(reply) / 4, bytes = 0;
+        for (size_t i = 1; i < store_count(reply); i++)
+                bytes += store_text(store_item(reply, i)).len;
+        job->devices = calloc(count + 1, sizeof(*job->devices));
+        char *text = job->text = malloc(bytes + 1);
+        if (!job->devices || !text)
+                return -ENOMEM;
+        for (size_t i = 0; i < count; i++) {
+                struct registry_device *device = &job->devices[job->count++];
+                struct slice packed = store_text(store_item(reply, i * 4 + 2));
+                device->device = slice_copy(&text, store_text(store_item(reply, i * 4 + 1)));
+                device->cursor = (int64_t)words_uint(words_take(&packed, ' '));
+                device->seen_ms = (int64_t)words_uint(packed);
+                device->depth = store_int(store_item(reply, i * 4 + 3));
+                device->oldest = slice_copy(&text, store_text(store_item(reply, i * 4 + 4)));
+                device->connected = registry_is_connected(job->lease, store_text(store_item(reply, 0)), device->device);
+                struct slice rest = device->oldest;
+                words_take(&rest, ' ');
+                if (device->oldest.len && device->oldest.ptr[0] == 'j')
+                        device->oldest_at = (int64_t)words_uint(rest);
+        }
+        return 0;
+}
+
+static void registry_on_devices(void *arg, const struct redisReply *reply) {
+        struct registry_devices *job = arg;
+        if (!reply || registry_take_devices(job, reply) < 0)
+                registry_devices_end(job, true);
+        else
+                registry_ask_oldest(job);
+}
+
 int registry_devices(struct fanout *fanout, const struct lease *lease, struct slice user, int64_t now_ms, registry_fields_fn done, void *arg) {
-        struct registry_job *job = registry_job_new(&user, 1);
+        struct registry_devices *job = calloc(1, sizeof(*job));
         if (!job)
                 return -ENOMEM;
-        job->done_fields = done;
-        job->arg = arg;
-        job->lease = lease;
-        job->now_ms = now_ms;
+        *job = (struct registry_devices){ .fanout = fanout, .lease = lease, .done = done, .arg = arg, .now_ms = now_ms };
         struct call *call = store_call(fanout->store, "devices");
         store_call_key(call, KEY_USER, user);
         store_call_key(call, KEY_INBOX, user);

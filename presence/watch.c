@@ -256,11 +256,8 @@ static struct watch_request *watch_request_new(struct watch *watch, const struct
         request->users = (struct slice *)(request + 1);
         request->count = count;
         char *text = (char *)(request->users + count);
-        for (size_t i = 0; i < count; i++) {
-                memcpy(text, users[i].ptr, users[i].len);
-                request->users[i] = (struct slice){ text, users[i].len };
-                text += users[i].len;
-        }
+        for (size_t i = 0; i < count; i++)
+                request->users[i] = slice_copy(&text, users[i]);
         list_append(&watch->requests, &request->link);
         return request;
 }

@@ -223,15 +223,30 @@ redis.register_function{
   flags = { 'no-writes' },
 }
 
--- b1_devices: the devices of a user.   KEYS user, inbox, devices   gives {base, head, live, device, packed …}
+-- b1_devices: the devices of a user.
+-- KEYS user, inbox, devices   gives {live, device, packed, depth, oldest …}
+-- depth: events behind the cursor; oldest: the first pointer behind the cursor that has a time (receipts have none), or ''
 redis.register_function{
   function_name = 'b1_devices',
   callback = function(keys, args)
     local h = redis.call('HMGET', keys[1], 'base', 'live')
     local base = tonumber(h[1]) or 0
-    local out = { base, base + redis.call('LLEN', keys[2]), h[2] or '' }
-    for _, value in ipairs(redis.call('HGETALL', keys[3])) do
-      out[#out + 1] = value
+    local length = redis.call('LLEN', keys[2])
+    local out = { h[2] or '' }
+    local all = redis.call('HGETALL', keys[3])
+    for i = 1, #all, 2 do
+      local index = math.max(tonumber(string.match(all[i + 1], '^%d+')) - base, 0)
+      local oldest = ''
+      for _, pointer in ipairs(redis.call('LRANGE', keys[2], index, index + 63)) do
+        if string.byte(pointer) ~= 114 then -- 'r'
+          oldest = pointer
+          break
+        end
+      end
+      out[#out + 1] = all[i]
+      out[#out + 1] = all[i + 1]
+      out[#out + 1] = length - index
+      out[#out + 1] = oldest
     end
     return out
   end,

@@ -108,5 +108,5 @@ tap.ok(stalled.frames.gap.length === 0 || total() > 10000, 'nobody was told of a
 
 for (const device of devices) device.drop();
 const ended = await hub.stop();
-tap.ok(ended.code === 0, 'SIGTERM ends the hub with status 0', `${JSON.stringify(ended)}\n${hub.log(20)}`);
+tap.ok(ended.code === 0 && !hub.complaint(), 'SIGTERM ends the hub with status 0, and no sanitizer had to complain', `${JSON.stringify(ended)} ${hub.complaint()}\n${hub.log(20)}`);
 tap.finish();

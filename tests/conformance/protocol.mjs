@@ -105,8 +105,8 @@ await tap.run('the connections that were closed are forgotten', async () => {
     return Object.values(open).reduce((sum, each) => sum + each, 0) === 0;
   }, 'belfry_connections falls to 0');
 });
-await tap.run('SIGTERM ends the hub with status 0', async () => {
+await tap.run('SIGTERM ends the hub with status 0, and no sanitizer had to complain', async () => {
   const ended = await hub.stop();
-  if (ended.code !== 0) throw new Error(`${JSON.stringify(ended)}\n${hub.log(20)}`);
+  if (ended.code !== 0 || hub.complaint()) throw new Error(`${JSON.stringify(ended)} ${hub.complaint()}\n${hub.log(20)}`);
 });
 tap.finish();

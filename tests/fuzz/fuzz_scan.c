@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a stranger can send: any bytes. What passes scan_text() is walked to its last value by the functions that trust it, and
- * another parser must read it alike. Two things jansson refuses are JSON: numbers that no double holds, NUL in a name; and it drops
- * a NUL that follows a number or a word, which is not.
+ * another parser must read it alike. Two things jansson refuses are JSON: numbers that no double holds, NUL in a name; and it
+ * drops a NUL that follows a number or a word, which is not.
  */
 #include <assert.h>
 #include <stdbool.h>
@@ -77,7 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
                 assert(scan_utf8(text));
                 walk(value);
         }
-        json_t *theirs = json_loadb(len > 0 ? text.ptr : "", len, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
+        json_t *theirs =
+                json_loadb(len > 0 ? text.ptr : "", len, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
         assert(agrees(r, theirs, &error, text));
         json_decref(theirs);
         return 0;

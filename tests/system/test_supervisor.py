@@ -119,7 +119,12 @@ class Hub:
         self.out, self.log = Lines(self.process.stdout), Lines(self.process.stderr)
 
     def wait_ready(self):
-        self.url = self.out.wait(r"^Belfry is ready: (http://127\.0\.0\.1:(\d+)/)$")
+        try:
+            self.url = self.out.wait(r"^Belfry is ready: (http://127\.0\.0\.1:(\d+)/)$")
+        except AssertionError as error:
+            self.log.thread.join(1)
+            raise AssertionError("%s\nThe log:\n%s" % (error, "\n".join(self.log.lines))) from None
+        self.log.wait("The hub serves")  # the two pipes are read by two threads: now all pids are known
         self.port = int(self.url.group(2))
         return self
 

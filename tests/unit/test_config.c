@@ -29,7 +29,7 @@ static const struct row {
         size_t offset;
         enum type type;
 } rows[] = {
-#define OPTION_ROW(field, type, initial, section, name, flag, env, sentence)                                                           \
+#define OPTION_ROW(field, type, initial, section, name, flag, env, sentence)                                                     \
         { #field, initial, section, name, flag, env, sentence, offsetof(struct config, field), type },
 #include "contract/options.def"
 #undef OPTION_ROW
@@ -96,7 +96,7 @@ static int load(const char *const argv[]) {
 
 static int set_up(void **state) {
         memset(&t, 0, sizeof(t));
-        strcpy(t.folder, "/tmp/belfry-config-XXXXXX");
+        snprintf(t.folder, sizeof(t.folder), "/tmp/belfry-config-XXXXXX");
         return mkdtemp(t.folder) && chdir(t.folder) == 0 ? 0 : -1;
 }
 
@@ -151,7 +151,9 @@ static bool holds(const struct row *row, const struct probe *probe, int source) 
 
 /* TLS needs both of its files: the other one gets a value too. */
 static const char *twin_of(const struct row *row) {
-        return strcmp(row->field, "tls_cert") == 0 ? "BELFRY_TLS_KEY" : strcmp(row->field, "tls_key") == 0 ? "BELFRY_TLS_CERT" : "X";
+        return strcmp(row->field, "tls_cert") == 0  ? "BELFRY_TLS_KEY"
+               : strcmp(row->field, "tls_key") == 0 ? "BELFRY_TLS_CERT"
+                                                    : "X";
 }
 
 static void write_option(const struct row *row, const char *value) {
@@ -217,7 +219,6 @@ static void later_sources_win(void **state) {
                 if (row->flag[0]) {
                         snprintf(joined, sizeof(joined), "%s=%s", row->flag, probe.text[2]);
                         expect(LOAD(joined, "--config=b.ini"), row, &probe, 2, "flag over all");
-                        snprintf(joined, sizeof(joined), "%s=%s", row->flag, probe.text[2]);
                 }
         }
 }
@@ -330,9 +331,9 @@ static void values_are_read_as_their_type(void **state) {
                         continue;
                 }
                 assert_int_equal(r, 0);
-                int64_t got = values[i].flag[0] == '-'                         ? t.config->workers
+                int64_t got = values[i].flag[0] == '-'                     ? t.config->workers
                               : strcmp(values[i].flag, "BELFRY_PING") == 0 ? t.config->ping_ms
-                                                                               : t.config->dev;
+                                                                           : t.config->dev;
                 assert_true(got == values[i].expected);
         }
 }
@@ -357,7 +358,8 @@ static void a_mistake_in_a_flag_or_variable_is_one_clear_line(void **state) {
                 { "--config", "none.ini", "none.ini: No such file or directory." },
                 { "--config", ".", ".: Is a directory." },
                 { "--log-level", "loud", "--log-level is \"loud\", but must be error, warning, info or debug." },
-                { "--redis-prefix", "a{b}", "--redis-prefix is \"a{b}\", but must be at least one byte, without spaces and braces." },
+                { "--redis-prefix", "a{b}",
+                  "--redis-prefix is \"a{b}\", but must be at least one byte, without spaces and braces." },
                 { "--redis-prefix=", NULL, "--redis-prefix is \"\", but must be at least one byte, without spaces and braces." },
                 { "--tls-cert", "x", "--tls-cert is set, but tls_key is not; TLS needs both." },
                 { "--tls-key", "x", "--tls-key is set, but tls_cert is not; TLS needs both." },
@@ -394,7 +396,8 @@ static void a_mistake_in_the_file_is_told_with_its_line(void **state) {
                 { "[hub\nlisten = x\n", "b.ini:1: this line is neither [section], name = value nor # comment." },
                 { "[hub]\njust words\nworkers = x\n", "b.ini:2: this line is neither [section], name = value nor # comment." },
                 { "[hub]\nlisten = x\n[hub]\n  listen = x", "b.ini:4: listen is set for the second time." },
-                { "[hub]\nworkers = x\njust words\n", "b.ini:2: workers is \"x\", but must be a whole number from 0 to 2147483647." },
+                { "[hub]\nworkers = x\njust words\n",
+                  "b.ini:2: workers is \"x\", but must be a whole number from 0 to 2147483647." },
                 { "[hub]\nworkers = 1\n  2\n", "b.ini:3: workers cannot be continued on an indented line." },
                 { "[hub]\nlog_level = loud\n", "log_level is \"loud\", but must be error, warning, info or debug." },
         };
@@ -411,9 +414,10 @@ static void a_mistake_in_the_file_is_told_with_its_line(void **state) {
 }
 
 static void a_file_may_have_comments_spaces_and_long_values(void **state) {
-        write_text("b.ini", "\xef\xbb\xbf; comment\r\n[hub]\r\n  # indented comment\n  listen=a:1   \r\n\ndata = a = b ; not this\n"
-                            "[push.apns]\nkey = whatever\nworkers = x\n[auth]\norigins = https://a.example\n\thttps://b.example\n"
-                            "  https://c.example\naudience =\n[hub]\nworkers : 3");
+        write_text("b.ini",
+                   "\xef\xbb\xbf; comment\r\n[hub]\r\n  # indented comment\n  listen=a:1   \r\n\ndata = a = b ; not this\n"
+                   "[push.apns]\nkey = whatever\nworkers = x\n[auth]\norigins = https://a.example\n\thttps://b.example\n"
+                   "  https://c.example\naudience =\n[hub]\nworkers : 3");
         if (LOAD("--config", "b.ini") != 0)
                 fail_msg("%s", t.error);
         assert_string_equal(t.config->listen, "a:1");

@@ -41,10 +41,10 @@ static void base64url_goes_there_and_back(void **state) {
 
 static void one_value_has_one_text(void **state) {
         static const char *const bad[] = {
-                "A",    /* 6 bits are no byte */
+                "A",                          /* 6 bits are no byte */
                 "AAAAA", "Zg==", "Zm8=", "=", /* padding */
-                "Zh", "Zk", "Zm9", /* spare bits */
-                "Zm+v", "Zm/v", "Zm v", "Zm\nv", "Zm\xc3\xa9", "Zm.v",
+                "Zh",    "Zk",   "Zm9",       /* spare bits */
+                "Zm+v",  "Zm/v", "Zm v", "Zm\nv", "Zm\xc3\xa9", "Zm.v",
         };
 
         for (size_t i = 0; i < COUNT(bad); i++) {
@@ -81,13 +81,10 @@ static void percent_encoding_is_decoded(void **state) {
                 const char *text;
                 struct slice decoded;
         } rows[] = {
-                { "", SLICE("") },
-                { "plain-._~", SLICE("plain-._~") },
-                { "a%20b", SLICE("a b") },
-                { "%41%6a%6A", SLICE("Ajj") },
-                { "%00", SLICE("\0") },
-                { "%c3%A9%2F", SLICE("\xc3\xa9/") },
-                { "a+b", SLICE("a+b") }, /* RFC 3986: a plus is a plus; only HTML forms differ */
+                { "", SLICE("") },         { "plain-._~", SLICE("plain-._~") },
+                { "a%20b", SLICE("a b") }, { "%41%6a%6A", SLICE("Ajj") },
+                { "%00", SLICE("\0") },    { "%c3%A9%2F", SLICE("\xc3\xa9/") },
+                { "a+b", SLICE("a+b") },   /* RFC 3986: a plus is a plus; only HTML forms differ */
                 { "%2541", SLICE("%41") }, /* once, not twice */
         };
 

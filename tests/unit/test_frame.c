@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A frame is a copy and lives as long as its last reference. Run under a sanitizer, a wrong count is a use after free or a leak. */
+/* A frame is a copy and lives as long as its last reference. Run under a sanitizer, a wrong count is a use after free or a leak.
+ */
 #include "base/frame.h"
 
 #include <setjmp.h>

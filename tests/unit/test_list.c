@@ -87,7 +87,7 @@ static void the_visited_link_may_be_removed(void **state) {
         size_t visited = 0;
 
         set_up(&world);
-        LIST_FOR_EACH (link, &world.head) {
+        LIST_FOR_EACH(link, &world.head) {
                 visited++;
                 list_remove(link);
                 list_append(&world.other, link);

@@ -85,10 +85,12 @@ static void only_levels_up_to_the_set_one_are_written(void **state) {
 
 static void control_bytes_cannot_forge_a_line(void **state) {
         capture();
-        log_info("user=%s", "eve\n2026-01-01T00:00:00.000Z info x[1] all is well\r\x1b[2J\x7f\t\xc2\x9b" "31m \xc3\xa9");
+        log_info("user=%s", "eve\n2026-01-01T00:00:00.000Z info x[1] all is well\r\x1b[2J\x7f\t\xc2\x9b"
+                            "31m \xc3\xa9");
         const char *text = release();
         assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
-        assert_non_null(strstr(text, "user=eve\\n2026-01-01T00:00:00.000Z info x[1] all is well\\x0d\\x1b[2J\\x7f\\x09\\x9b31m \xc3\xa9\n"));
+        assert_non_null(strstr(
+                text, "user=eve\\n2026-01-01T00:00:00.000Z info x[1] all is well\\x0d\\x1b[2J\\x7f\\x09\\x9b31m \xc3\xa9\n"));
 }
 
 static void a_long_line_is_cut_and_says_so(void **state) {

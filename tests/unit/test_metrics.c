@@ -69,7 +69,7 @@ static void every_row_is_printed_once_with_a_sample_for_each_process(void **stat
                 const char *help, *type, *sample;
                 enum metric metric;
         } rows[] = {
-#define METRIC_ROW(name, kind, text, sentence)                                                                                         \
+#define METRIC_ROW(name, kind, text, sentence)                                                                                   \
         { "# HELP " text " " sentence "\n", "# TYPE " text " " #kind "\n", "\n" text "{process=\"w1\"} ", METRIC_##name },
 #include "contract/metrics.def"
 #undef METRIC_ROW
