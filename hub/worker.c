@@ -374,6 +374,8 @@ static int worker_open_store(struct worker *worker) {
                 log_error("The Redis URL cannot be used.");
                 return -EINVAL;
         }
+        hub->fanout.inbox_max = config->inbox_events > 0 ? config->inbox_events : 1;
+        hub->fanout.log_max = config->log_entries > 0 ? config->log_entries : 1;
         hub->fanout.rosters = roster_cache_new();
         hub->fanout.store = store_open(&(struct store_options){
                 .loop = hub->loop,
