@@ -61,6 +61,8 @@ struct session {
         uint64_t bucket_us;         /* see session_allow() */
         uint16_t in_flight;         /* requests waiting for the store */
         bool registered;            /* in the node's audience */
+        bool again, again_due;      /* it is registered anew, and is to be once more after that */
+        uint64_t again_sent;        /* what sent was when that began: the head cannot be below it */
         bool counted;               /* in the gauge of sessions */
         bool caught_up_sent, background, blocked, paused, close_sent, expiring_sent;
         bool hello_has_id;
