@@ -250,6 +250,7 @@ static void worker_on_persistence(struct link *link, struct redisReply *reply, v
 static void worker_on_second(uv_timer_t *timer) {
         struct worker *worker = timer->data;
         struct hub *hub = &worker->hub;
+        store_tick(hub->fanout.store);
         if (!store_is_up(hub->fanout.store))
                 return;
         node_tick(hub->fanout.node, clock_monotonic_ms());
