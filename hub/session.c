@@ -296,6 +296,18 @@ static void session_page_again(struct session *session) {
         session_schedule(session);
 }
 
+static void session_on_page(void *arg, const struct inbox_page *result);
+
+static void session_read_page(struct session *session) {
+        struct slice user = { session->user, session->user_len };
+        session->page = inbox_read(&session->hub->fanout, user, session->sent, LIMIT_WINDOW_EVENTS - session->unacked, session_on_page,
+                                   session);
+        if (session->page)
+                session_ref(session);
+        else
+                session_page_again(session);
+}
+
 static void session_cancel_page(struct session *session) {
         if (!session->page)
                 return;
@@ -339,13 +351,7 @@ void session_advance(struct session *session) {
         if (session->page || session->blocked || session->outbox.events > LIMIT_PAGE_EVENTS / 2 ||
             session->unacked >= LIMIT_WINDOW_EVENTS)
                 return; /* the page's end, the flush or an ack goes on */
-        struct slice user = { session->user, session->user_len };
-        session->page = inbox_read(&session->hub->fanout, user, session->sent, LIMIT_WINDOW_EVENTS - session->unacked, session_on_page,
-                                   session);
-        if (session->page)
-                session_ref(session);
-        else
-                session_page_again(session);
+        session_read_page(session);
 }
 
 /* What was queued goes back to the inbox, and is read from there when the peer has taken what is on the way. */
@@ -515,40 +521,65 @@ static void session_on_attached(void *arg, const struct registry_attached *attac
                         session_say_reset(session);
                 session_advance(session);
                 session_handle_early(session);
+                if (session->again_due)
+                        session_attach_again(session);
         }
         session_unref(session);
+}
+
+/*
+ * The store knows less than this session has seen, so it lost its past: the device starts anew at the head. Events that were
+ * published before this answer was read seemed to be old ones, hence one look at the inbox more.
+ */
+static void session_start_anew(struct session *session, const struct registry_attached *attached) {
+        outbox_drop_all(&session->outbox);
+        session_cancel_page(session); /* it was asked for by numbers of the past */
+        session->state = SESSION_REPLAYING;
+        session->head = attached->head;
+        session_place(session, attached);
+        session_start_from(session, session->head);
+        session->ack.n = 0;
+        session->caught_up_sent = false;
+        session_say_reset(session);
+        session_advance(session);
+        if (!session->page)
+                session_read_page(session);
 }
 
 static void session_on_attached_again(void *arg, const struct registry_attached *attached) {
         struct session *session = arg;
+        session->again = false;
         if (session_is_open(session)) {
-                if (attached->answer == FANOUT_E_CONFLICT) {
+                if (attached->answer == FANOUT_E_CONFLICT)
                         session_close(session, CLOSE_REPLACED);
-                } else if (!attached->answer && strcmp(attached->epoch, session->epoch) != 0) {
-                        outbox_drop_all(&session->outbox);
-                        session_cancel_page(session); /* it was asked for by numbers of the past */
-                        session->state = SESSION_REPLAYING;
-                        session->head = attached->head;
-                        session_place(session, attached);
-                        session_start_from(session, session->head);
-                        session->ack.n = 0;
-                        session->caught_up_sent = false;
-                        session_say_reset(session);
-                        session_advance(session);
-                }
+                else if (attached->answer)
+                        session_close(session, CLOSE_OVERLOADED); /* it may be here unknown to all others */
+                else if (attached->reset || attached->head < session->again_sent || strcmp(attached->epoch, session->epoch) != 0)
+                        session_start_anew(session, attached);
+                else
+                        session_on_head(&session->subscriber, attached->head); /* what came meanwhile was published to nobody */
         }
+        if (session->again_due && session_is_open(session))
+                session_attach_again(session);
         session_unref(session);
 }
 
 void session_attach_again(struct session *session) {
-        if (!session->registered || session->state >= SESSION_CLOSING || session->state == SESSION_ATTACHING)
+        /* An answer under way may be older than the reason to ask: then once more behind it. */
+        session->again_due = session->state == SESSION_ATTACHING || session->again;
+        if (!session_is_open(session) || session->again)
                 return;
         struct registry_session registry = session_registry(session);
         registry.again = true;
-        if (registry_attach(&session->hub->fanout, &registry, session_on_attached_again, session) == 0)
+        registry.epoch = slice_of(session->epoch);
+        registry.cursor = session->acked;
+        session->again_sent = session->sent;
+        if (registry_attach(&session->hub->fanout, &registry, session_on_attached_again, session) == 0) {
+                session->again = true;
                 session_ref(session);
-        else
+        } else {
                 session_close(session, CLOSE_OVERLOADED); /* it would be here unknown to all others */
+        }
 }
 
 static int session_name(struct session *session, struct slice user, struct slice device) {

@@ -62,6 +62,8 @@ struct session {
         int64_t token_ms;           /* wall time at which the token expires; 0: no token yet */
         uint16_t in_flight;         /* requests waiting for the store */
         bool registered;            /* in the node's audience */
+        bool again, again_due;      /* it is registered anew, and is to be once more after that */
+        uint64_t again_sent;        /* what sent was when that began: the head cannot be below it */
         bool counted;               /* in the gauge of sessions */
         bool caught_up_sent, background, blocked, paused, close_sent, expiring_sent;
         bool page_failed;           /* it is asked for again in a moment */

@@ -133,7 +133,9 @@ static void worker_on_store_up(void *context, bool changed) {
         detach_flush(worker->hub.detaches);
         lease_tick(worker->hub.lease);
         if (changed)
-                worker_each_attach_again(worker);
+                acks_forget(worker->hub.acks);
+        /* Even under the same epoch the store may know less than we told it: a replica took over, or it fsyncs each second only. */
+        worker_each_attach_again(worker);
         node_repair(worker->hub.fanout.node);
 }
 
@@ -265,6 +267,7 @@ static void worker_on_second(uv_timer_t *timer) {
         struct worker *worker = timer->data;
         struct hub *hub = &worker->hub;
         worker_check_memory(worker);
+        store_tick(hub->fanout.store);
         if (!store_is_up(hub->fanout.store))
                 return;
         node_tick(hub->fanout.node, clock_monotonic_ms());
