@@ -36,7 +36,8 @@ end
 --
 -- attach#1  A device has at most one session: an earlier one is told (K) and its line is gone.
 -- attach#2  A device never seen before starts at the head.
--- attach#3  With again, a device that meanwhile has another session keeps that one ('err' 'conflict').
+-- attach#3  With again, a device that meanwhile has another session keeps that one ('err' 'conflict'), and a cursor that is
+--           there stays. After a lost past none is there; without one its acknowledgements would be those of a stranger.
 redis.register_function('b1_attach', function(keys, args)
   local user, device, node, session = args[3], args[4], args[5], args[6]
   local h = redis.call('HMGET', keys[1], 'epoch', 'base', 'live')
@@ -96,7 +97,7 @@ redis.register_function('b1_attach', function(keys, args)
       cursor = n
     end
   end
-  if args[12] ~= '1' then
+  if args[12] ~= '1' or fresh == 1 then
     redis.call('HSET', keys[3], device, text(cursor) .. ' ' .. text(now))
   end
   lines[#lines + 1] = device .. ' ' .. session .. ' ' .. node .. ' ' .. args[7]
