@@ -323,6 +323,7 @@ static void session_on_page(void *arg, const struct inbox_page *result) {
                 session_page_again(session);
         /* After a lost past the session attaches anew. */
         if (session_is_open(session) && !result->answer && strcmp(result->epoch, session->epoch) == 0) {
+                session->look_again = false;
                 if (result->head > session->head)
                         session->head = result->head;
                 if (result->base > session->sent) {
@@ -339,7 +340,7 @@ static void session_on_page(void *arg, const struct inbox_page *result) {
 void session_advance(struct session *session) {
         if (!session_is_open(session))
                 return;
-        if (session->sent >= session->head) {
+        if (session->sent >= session->head && !session->look_again) {
                 if (session->state == SESSION_REPLAYING)
                         session_move(session, SESSION_LIVE);
                 if (!session->caught_up_sent)
@@ -540,10 +541,9 @@ static void session_start_anew(struct session *session, const struct registry_at
         session_start_from(session, session->head);
         session->ack.n = 0;
         session->caught_up_sent = false;
+        session->look_again = true;
         session_say_reset(session);
         session_advance(session);
-        if (!session->page)
-                session_read_page(session);
 }
 
 static void session_on_attached_again(void *arg, const struct registry_attached *attached) {

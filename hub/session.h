@@ -65,6 +65,7 @@ struct session {
         bool again, again_due;      /* it is registered anew, and is to be once more after that */
         uint64_t again_sent;        /* what sent was when that began: the head cannot be below it */
         bool counted;               /* in the gauge of sessions */
+        bool look_again;            /* the inbox may hold more than the head we know */
         bool caught_up_sent, background, blocked, paused, close_sent, expiring_sent;
         bool page_failed;           /* it is asked for again in a moment */
         bool hello_has_id;
