@@ -88,7 +88,7 @@ static int post_spread(struct fanout *fanout, const struct roster *roster, struc
                         store_call_arg(call, session);
                         store_call_arg(call, header);
                         store_call_arg(call, body);
-                        store_call_arg_int(call, LIMIT_INBOX_EVENTS);
+                        store_call_arg_int(call, fanout->inbox_max);
                         for (size_t i = 0; i < count; i++)
                                 store_call_arg(call, names[i]);
                         if (store_call_send(call, post_on_delivered, tail) == 0)
@@ -144,8 +144,8 @@ static void post_build(struct attempt *attempt, struct call *call, const struct 
         store_call_arg(call, post->body);
         store_call_arg_text(call, roster->version);
         store_call_arg_int(call, post->trusted);
-        store_call_arg_int(call, LIMIT_INBOX_EVENTS);
-        store_call_arg_int(call, LIMIT_LOG_ENTRIES);
+        store_call_arg_int(call, fanout->inbox_max);
+        store_call_arg_int(call, fanout->log_max);
         store_call_arg_int(call, job->complete);
         for (size_t i = 0; i < count; i++)
                 store_call_arg(call, names[i]);

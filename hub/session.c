@@ -28,19 +28,20 @@
 #include "presence/typing.h"
 
 enum {
+        SESSION_RETRY_MS = 1000,        /* after an error that may pass */
         SESSION_CLOSE_MS = 5000,        /* for what is queued and the close handshake */
         SESSION_EXPIRING_MS = 60000,    /* token_expiring comes so long before */
         SESSION_WRITE_BYTES = 65536,    /* one write, lws's tx_packet_size */
         SESSION_WRITES = 4,             /* of one session in one flush, then others get their turn */
-        SESSION_BURST_S = 10,
         SESSION_TEXT_BYTES = 16384,     /* a frame of the hub's own */
+        SESSION_PAGE_AGAIN_MS = 1000,   /* after a page that failed */
 };
 
 /* ---- states ---- */
 
 static void session_check(const struct session *session) {
         bool placed = session->state == SESSION_REPLAYING || session->state == SESSION_LIVE;
-        if (placed && (session->acked > session->sent || session->sent > session->head))
+        if (placed && (session->acked > session->sent || session->sent > session->head || session->unacked > LIMIT_WINDOW_EVENTS))
                 abort(); /* breaks session#1 */
         if (session->state == SESSION_LIVE && session->sent != session->head)
                 abort(); /* breaks session#3 */
@@ -117,20 +118,34 @@ static void session_resume(struct session *session) {
         lws_rx_flow_control(session->wsi, 1);
 }
 
-void session_reply(struct session *session, struct slice text) {
-        if (session->state >= SESSION_CLOSING)
-                return;
-        struct frame *frame = frame_new(text);
-        if (!frame || !outbox_add_reply(&session->outbox, frame))
+static void session_took(struct session *session, bool taken) {
+        if (!taken)
                 session_kill(session); /* no memory: the peer repeats on a new connection */
-        frame_unref(frame);
         if (session->outbox.reply_bytes > LIMIT_OUTBOX_REPLY_BYTES)
                 session_pause(session);
         session_mark_dirty(session);
 }
 
+void session_reply(struct session *session, struct slice text) {
+        if (session->state >= SESSION_CLOSING)
+                return;
+        struct frame *frame = frame_new(text);
+        session_took(session, frame && outbox_add_reply(&session->outbox, frame));
+        frame_unref(frame);
+}
+
+/* Something about events, which has its place among them. */
+static void session_mark(struct session *session, uint64_t n, struct slice text) {
+        struct frame *frame = frame_new(text);
+        session_took(session, frame && outbox_add_mark(&session->outbox, n, frame));
+        frame_unref(frame);
+}
+
 void session_error_id(struct session *session, bool has_id, int64_t id, enum error_code code, const char *message) {
-        enum { RETRY_MS = 1000 };
+        session_error_after(session, has_id, id, code, message, SESSION_RETRY_MS);
+}
+
+void session_error_after(struct session *session, bool has_id, int64_t id, enum error_code code, const char *message, uint64_t retry_ms) {
         const struct codes_error *row = codes_error(code);
         _cleanup_buf_ struct buf text = BUF_INIT(SESSION_TEXT_BYTES);
         buf_add_text(&text, "{\"type\":\"error\"");
@@ -140,7 +155,7 @@ void session_error_id(struct session *session, bool has_id, int64_t id, enum err
         buf_add_json(&text, slice_of(message ? message : row->sentence));
         buf_add_text(&text, row->temporary ? ",\"temporary\":true" : ",\"temporary\":false");
         if (row->temporary)
-                buf_printf(&text, ",\"retry_after_ms\":%d", RETRY_MS);
+                buf_printf(&text, ",\"retry_after_ms\":%" PRIu64, retry_ms);
         buf_add_char(&text, '}');
         metrics_add(ERRORS_SENT, 1);
         session_reply(session, buf_slice(&text));
@@ -197,7 +212,7 @@ void session_flush(struct session *session) {
 void session_close(struct session *session, enum close_code code) {
         if (session->state >= SESSION_CLOSING)
                 return;
-        outbox_drop_events(&session->outbox);
+        outbox_drop_all(&session->outbox);
         session_move(session, SESSION_CLOSING);
         if (!outbox_add_close(&session->outbox, (int)code, slice_of(codes_close_reason((int)code))))
                 session_kill(session);
@@ -218,14 +233,14 @@ static void session_say_gap(struct session *session, uint64_t from, uint64_t to)
         _cleanup_buf_ struct buf text = BUF_INIT(SESSION_TEXT_BYTES);
         buf_printf(&text, "{\"type\":\"gap\",\"from\":%" PRIu64 ",\"to\":%" PRIu64 "}", from, to);
         metrics_add(GAPS, 1);
-        session_reply(session, buf_slice(&text));
+        session_mark(session, to, buf_slice(&text));
 }
 
 static void session_say_caught_up(struct session *session) {
         _cleanup_buf_ struct buf text = BUF_INIT(SESSION_TEXT_BYTES);
         buf_printf(&text, "{\"type\":\"caught_up\",\"n\":%" PRIu64 "}", session->head);
         session->caught_up_sent = true;
-        session_reply(session, buf_slice(&text));
+        session_mark(session, session->head, buf_slice(&text));
 }
 
 static void session_raise_sent(struct session *session, uint64_t n) {
@@ -234,8 +249,20 @@ static void session_raise_sent(struct session *session, uint64_t n) {
         if (n > session->head)
                 session->head = n;
         /* Nothing that was really sent is unacknowledged: what was skipped needs no acknowledgement. */
-        if (session->acked >= session->last_event)
+        if (session->acked >= session->last_event) {
                 session->acked = session->sent;
+                session->unacked = 0;
+        }
+        /* How many of the skipped numbers were below acked is not known; so this is a bound, exact after each full ack. */
+        if (session->unacked > session->sent - session->acked)
+                session->unacked = (uint32_t)(session->sent - session->acked);
+}
+
+/* Event n was queued. */
+static void session_count(struct session *session, uint64_t n) {
+        session->last_event = n;
+        session->unacked++;
+        session_raise_sent(session, n);
 }
 
 /* The events of a page, from sent on. Returns false if the outbox is full. */
@@ -258,21 +285,27 @@ static bool session_queue_page(struct session *session, const struct inbox_page 
                 if (!outbox_add_event(&session->outbox, event->type, event->n, event->tail))
                         return false;
                 metrics_add(EVENTS_REPLAYED, 1);
-                session->last_event = event->n;
-                session_raise_sent(session, event->n);
+                session_count(session, event->n);
         }
         session_raise_sent(session, result->next);
         return true;
+}
+
+static void session_page_again(struct session *session) {
+        session->page_failed = true;
+        session_schedule(session);
 }
 
 static void session_on_page(void *arg, const struct inbox_page *result);
 
 static void session_read_page(struct session *session) {
         struct slice user = { session->user, session->user_len };
-        uint64_t room = LIMIT_WINDOW_EVENTS - (session->sent - session->acked);
-        session->page = inbox_read(&session->hub->fanout, user, session->sent, room, session_on_page, session);
+        session->page = inbox_read(&session->hub->fanout, user, session->sent, LIMIT_WINDOW_EVENTS - session->unacked, session_on_page,
+                                   session);
         if (session->page)
                 session_ref(session);
+        else
+                session_page_again(session);
 }
 
 static void session_cancel_page(struct session *session) {
@@ -286,8 +319,11 @@ static void session_cancel_page(struct session *session) {
 static void session_on_page(void *arg, const struct inbox_page *result) {
         struct session *session = arg;
         session->page = NULL;
-        /* Without an answer the repair after the reconnect goes on; after a lost past the session attaches anew. */
+        if (session_is_open(session) && result->answer)
+                session_page_again(session);
+        /* After a lost past the session attaches anew. */
         if (session_is_open(session) && !result->answer && strcmp(result->epoch, session->epoch) == 0) {
+                session->head_unsure = false;
                 if (result->head > session->head)
                         session->head = result->head;
                 if (result->base > session->sent) {
@@ -304,7 +340,7 @@ static void session_on_page(void *arg, const struct inbox_page *result) {
 void session_advance(struct session *session) {
         if (!session_is_open(session))
                 return;
-        if (session->sent >= session->head) {
+        if (session->sent >= session->head && !session->head_unsure) {
                 if (session->state == SESSION_REPLAYING)
                         session_move(session, SESSION_LIVE);
                 if (!session->caught_up_sent)
@@ -313,17 +349,20 @@ void session_advance(struct session *session) {
         }
         if (session->state == SESSION_LIVE)
                 session_move(session, SESSION_REPLAYING);
-        uint64_t unacked = session->sent - session->acked;
-        if (session->page || session->blocked || session->outbox.events > LIMIT_PAGE_EVENTS / 2 || unacked >= LIMIT_WINDOW_EVENTS)
+        if (session->page || session->blocked || session->outbox.events > LIMIT_PAGE_EVENTS / 2 ||
+            session->unacked >= LIMIT_WINDOW_EVENTS)
                 return; /* the page's end, the flush or an ack goes on */
         session_read_page(session);
 }
 
 /* What was queued goes back to the inbox, and is read from there when the peer has taken what is on the way. */
 static void session_fall_back(struct session *session) {
-        metrics_add(EVENTS_DROPPED, outbox_drop_events(&session->outbox));
-        session->sent = session->written > session->acked ? session->written : session->acked;
-        session->last_event = session->sent;
+        struct outbox_place place = session->written;
+        uint32_t dropped = outbox_drop_events(&session->outbox, &place);
+        metrics_add(EVENTS_DROPPED, dropped);
+        session->unacked = place.n > session->acked ? session->unacked - dropped : 0;
+        session->sent = place.n > session->acked ? place.n : session->acked;
+        session->last_event = place.event;
         if (session->state == SESSION_LIVE && session->sent != session->head)
                 session->state = SESSION_REPLAYING;
         session_check(session);
@@ -336,12 +375,11 @@ static struct session *session_of(struct subscriber *subscriber) {
 
 static void session_on_event(struct subscriber *subscriber, enum event_type type, uint64_t n, struct frame *tail) {
         struct session *session = session_of(subscriber);
-        bool next = session->state == SESSION_LIVE && n == session->sent + 1 && session->sent - session->acked < LIMIT_WINDOW_EVENTS;
+        bool next = session->state == SESSION_LIVE && n == session->sent + 1 && session->unacked < LIMIT_WINDOW_EVENTS;
         if (next && outbox_add_event(&session->outbox, type, n, tail)) {
                 metrics_add(EVENTS_LIVE, 1);
                 session->head = n;
-                session->last_event = n;
-                session_raise_sent(session, n);
+                session_count(session, n);
                 session_mark_dirty(session);
                 return;
         }
@@ -442,12 +480,18 @@ static void session_say_reset(struct session *session) {
         session_reply(session, buf_slice(&text));
 }
 
+static void session_start_from(struct session *session, uint64_t n) {
+        session->sent = session->acked = session->last_event = n;
+        session->unacked = 0;
+        session->written = (struct outbox_place){ .n = n, .event = n };
+}
+
 /* The session's place is what the store says. */
 static void session_place(struct session *session, const struct registry_attached *attached) {
         snprintf(session->epoch, sizeof(session->epoch), "%s", attached->epoch);
         if (attached->head > session->head)
                 session->head = attached->head;
-        session->sent = session->acked = session->written = session->last_event = attached->cursor;
+        session_start_from(session, attached->cursor);
 }
 
 static void session_handle_early(struct session *session) {
@@ -485,21 +529,26 @@ static void session_on_attached(void *arg, const struct registry_attached *attac
 }
 
 /*
- * The store knows less than this session has seen, so it lost its past: the device starts anew at the head. Events that were
- * published before this answer was read seemed to be old ones, hence one look at the inbox more.
+ * The store knows less than this session was told, so it lost its past. Events that were published before this answer was read
+ * seemed to be old ones, hence the head is not sure before one look at the inbox.
  */
-static void session_start_anew(struct session *session, const struct registry_attached *attached) {
-        outbox_drop_events(&session->outbox);
-        session_cancel_page(session);
+static void session_lose_past(struct session *session, const struct registry_attached *attached) {
+        bool seen_more = attached->reset || attached->head < session->again_sent || strcmp(attached->epoch, session->epoch) != 0;
+        if (!seen_more && session->head == session->again_head)
+                session->head = session->sent > attached->head ? session->sent : attached->head;
+        if (seen_more) {
+                outbox_drop_all(&session->outbox);
+                session->head = attached->head;
+                session_place(session, attached);
+                session_start_from(session, session->head);
+                session->ack.n = 0;
+                session->caught_up_sent = false;
+                session_say_reset(session);
+        }
+        session_cancel_page(session); /* it was asked for in the past */
         session->state = SESSION_REPLAYING;
-        session->head = attached->head;
-        session_place(session, attached);
-        session->sent = session->acked = session->written = session->last_event = session->head;
-        session->ack.n = 0;
-        session->caught_up_sent = false;
-        session_say_reset(session);
+        session->head_unsure = true;
         session_advance(session);
-        session_read_page(session);
 }
 
 static void session_on_attached_again(void *arg, const struct registry_attached *attached) {
@@ -510,8 +559,8 @@ static void session_on_attached_again(void *arg, const struct registry_attached 
                         session_close(session, CLOSE_REPLACED);
                 else if (attached->answer)
                         session_close(session, CLOSE_OVERLOADED); /* it may be here unknown to all others */
-                else if (attached->reset || attached->head < session->again_sent || strcmp(attached->epoch, session->epoch) != 0)
-                        session_start_anew(session, attached);
+                else if (attached->reset || attached->head < session->again_head || strcmp(attached->epoch, session->epoch) != 0)
+                        session_lose_past(session, attached);
                 else
                         session_on_head(&session->subscriber, attached->head); /* what came meanwhile was published to nobody */
         }
@@ -530,6 +579,7 @@ void session_attach_again(struct session *session) {
         registry.epoch = slice_of(session->epoch);
         registry.cursor = session->acked;
         session->again_sent = session->sent;
+        session->again_head = session->head;
         if (registry_attach(&session->hub->fanout, &registry, session_on_attached_again, session) == 0) {
                 session->again = true;
                 session_ref(session);
@@ -728,6 +778,8 @@ void session_schedule(struct session *session) {
         uint64_t due_ms = session->heard_ms + (uint64_t)config->ping_ms;
         if (session->pinged_ms)
                 due_ms = now_ms + 1000;
+        if (session->page_failed && now_ms + SESSION_PAGE_AGAIN_MS < due_ms)
+                due_ms = now_ms + SESSION_PAGE_AGAIN_MS;
         if (session->state == SESSION_FRESH && session->opened_ms + (uint64_t)config->hello_ms < due_ms)
                 due_ms = session->opened_ms + (uint64_t)config->hello_ms;
         if (session->token_ms) {
@@ -787,8 +839,13 @@ static void session_on_due(struct wheel_timer *timer, uint64_t now_ms) {
                 session_close(session, CLOSE_NO_HELLO);
                 return;
         }
-        if (session_check_token(session) && session_check_peer(session, now_ms))
-                session_schedule(session);
+        if (!session_check_token(session) || !session_check_peer(session, now_ms))
+                return;
+        bool again = session->page_failed;
+        session->page_failed = false;
+        session_schedule(session);
+        if (again)
+                session_advance(session);
 }
 
 void session_on_heard(struct session *session) {
@@ -796,23 +853,6 @@ void session_on_heard(struct session *session) {
 }
 
 /* ---- what comes in ---- */
-
-/*
- * Token bucket as a virtual clock (GCRA, ITU-T I.371): each request moves it on by 1/rate; it may run ahead by the burst.
- * Acks and pings cost nothing: a client must not be afraid of acknowledging.
- */
-bool session_allow(struct session *session) {
-        uint64_t rate = (uint64_t)session->hub->config->requests_per_s;
-        if (rate == 0)
-                return true;
-        uint64_t now_us = uv_now(session->hub->loop) * 1000;
-        if (session->bucket_us < now_us)
-                session->bucket_us = now_us;
-        if (session->bucket_us - now_us > SESSION_BURST_S * UINT64_C(1000000))
-                return false;
-        session->bucket_us += 1000000 / rate;
-        return true;
-}
 
 void session_defer(struct session *session, struct slice object) {
         uint32_t len = (uint32_t)object.len;
