@@ -253,15 +253,23 @@ static void session_raise_sent(struct session *session, uint64_t n) {
                 session->acked = session->sent;
                 session->unacked = 0;
         }
-        /* How many of the skipped numbers were below acked is not known; so this is a bound, exact after each full ack. */
+        /* How many of the skipped numbers were below acked is not known; so this is a bound, exact after each full ack, */
         if (session->unacked > session->sent - session->acked)
                 session->unacked = (uint32_t)(session->sent - session->acked);
+        /* and never off by SESSION_STEP or more: a client that acknowledges each half window, but not all of it, must not be stuck. */
+        for (uint64_t step = session->queued / SESSION_STEP, i = 0; step && i < SESSION_STEPS; step--, i++) {
+                uint64_t behind = session->queued - step * SESSION_STEP;
+                if (session->steps[step % SESSION_STEPS] <= session->acked && session->unacked > behind)
+                        session->unacked = (uint32_t)behind;
+        }
 }
 
 /* Event n was queued. */
 static void session_count(struct session *session, uint64_t n) {
         session->last_event = n;
         session->unacked++;
+        if (++session->queued % SESSION_STEP == 0)
+                session->steps[session->queued / SESSION_STEP % SESSION_STEPS] = n;
         session_raise_sent(session, n);
 }
 
@@ -361,6 +369,7 @@ static void session_fall_back(struct session *session) {
         uint32_t dropped = outbox_drop_events(&session->outbox, &place);
         metrics_add(EVENTS_DROPPED, dropped);
         session->unacked = place.n > session->acked ? session->unacked - dropped : 0;
+        session->queued -= dropped;
         session->sent = place.n > session->acked ? place.n : session->acked;
         session->last_event = place.event;
         if (session->state == SESSION_LIVE && session->sent != session->head)
@@ -483,6 +492,7 @@ static void session_say_reset(struct session *session) {
 static void session_start_from(struct session *session, uint64_t n) {
         session->sent = session->acked = session->last_event = n;
         session->unacked = 0;
+        session->queued = 0;
         session->written = (struct outbox_place){ .n = n, .event = n };
 }
 

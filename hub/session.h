@@ -41,6 +41,8 @@ struct session_typing;
 
 enum session_state { SESSION_FRESH, SESSION_ATTACHING, SESSION_REPLAYING, SESSION_LIVE, SESSION_CLOSING, SESSION_ENDED };
 
+enum { SESSION_STEP = 32, SESSION_STEPS = 8 }; /* together a window */
+
 struct session {
         uint32_t refs; /* the socket, and each answer under way */
         enum session_state state;
@@ -58,6 +60,8 @@ struct session {
         struct outbox_place written; /* what was given to the socket */
         uint64_t last_event;        /* the latest n that was really sent: n may skip */
         uint32_t unacked;           /* events between acked and sent: so many at most */
+        uint64_t queued;            /* events queued since the session has its place */
+        uint64_t steps[SESSION_STEPS]; /* n of each SESSION_STEP-th of them, a ring */
         uint64_t opened_ms, heard_ms, pinged_ms; /* pinged_ms 0: no ping is open */
         int64_t token_ms;           /* wall time at which the token expires; 0: no token yet */
         uint16_t in_flight;         /* requests waiting for the store */
