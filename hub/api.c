@@ -20,6 +20,7 @@
 #include "fanout/query.h"
 #include "hub/answer.h"
 #include "hub/auth.h"
+#include "hub/batch.h"
 #include "hub/http.h"
 #include "hub/hub.h"
 #include "hub/wire.h"
@@ -353,6 +354,18 @@ static void api_disconnect(struct api_call *call) {
                                                     http_ref(call->http)));
 }
 
+/* ---- several in one ---- */
+
+static void api_post_batch(struct api_call *call) {
+        const struct scan_value *operations = scan_find(call->fields, call->count, "operations");
+        if (call->http->on_answer)
+                api_invalid(call, "a batch holds no batch");
+        else if (!operations || operations->type != SCAN_ARRAY)
+                api_invalid(call, "operations is a list of {method, path, body}");
+        else
+                batch_run(call->http, operations->raw);
+}
+
 /* ---- development ---- */
 
 struct api_dev_token {
@@ -442,6 +455,7 @@ static const struct api_route api_routes[] = {
         { HTTP_POST, "/v1/presence", API_KEY_BODY, api_post_presence },
         { HTTP_GET, "/v1/users/{u}/devices", API_KEY, api_get_devices },
         { HTTP_POST, "/v1/users/{u}/disconnect", API_KEY_MAYBE_BODY, api_disconnect },
+        { HTTP_POST, "/v1/batch", API_KEY_BODY, api_post_batch },
         { HTTP_GET, "/v1/dev/token", API_DEV, api_get_dev_token },
 };
 
