@@ -46,10 +46,17 @@ struct acks *acks_new(struct fanout *fanout) {
         return acks;
 }
 
+void acks_forget(struct acks *acks) {
+        LIST_FOR_EACH(link, &acks->jobs) {
+                list_remove(link);
+                free(LIST_CONTAINER(link, struct acks_job, link));
+        }
+}
+
 struct acks *acks_free(struct acks *acks) {
         if (!acks)
                 return NULL;
-        LIST_FOR_EACH(link, &acks->jobs) free(LIST_CONTAINER(link, struct acks_job, link));
+        acks_forget(acks);
         free(acks);
         return NULL;
 }

@@ -126,13 +126,13 @@ static int change_write(struct change_job *job, const struct redisReply *reply, 
         store_call_arg(call, change->conv);
         store_call_arg(call, before || store_count(reply) ? store_text(store_item(reply, 3)) : SLICE("0"));
         if (change->mode == CHANGE_DELETE) {
-                store_call_arg_int(call, LIMIT_INBOX_EVENTS);
+                store_call_arg_int(call, job->fanout->inbox_max);
         } else {
                 bool creates = store_count(reply) == 0;
                 store_call_arg(call, change->kind.len ? change->kind : creates ? SLICE("group") : SLICE(""));
                 store_call_arg_text(call, change->is_public < 0 ? "" : change->is_public ? "1" : "0");
                 store_call_arg_text(call, store_epoch(job->fanout->store));
-                store_call_arg_int(call, LIMIT_INBOX_EVENTS);
+                store_call_arg_int(call, job->fanout->inbox_max);
                 /* A crowd that changes at once is not told of each other: that would be changes times members. */
                 store_call_arg_int(call, !creates && count <= CHANGE_TELL_ALL);
                 store_call_arg_int(call, (int64_t)count);

@@ -49,7 +49,9 @@ static void inbox_end(struct inbox_read *page) {
                         if (item->wanted && !item->fetched)
                                 break; /* the page's bytes are used up; the rest is for the next page */
                         page->result.next = item->event.n;
-                        if (item->pointer.len)
+                        /* A receipt of who is no member any more is no loss: receipts may skip. */
+                        bool skipped = item->event.type == EVENT_RECEIPT && item->fetched && !item->event.tail;
+                        if (item->pointer.len && !skipped)
                                 events[page->result.count++] = item->event;
                 }
                 page->done(page->arg, &page->result);

@@ -448,6 +448,7 @@ static void node_on_link_up(struct link *link, void *context) {
         struct node *node = context;
         node->subscribed = 0;
         memset(node->known_valid, 0, sizeof(node->known_valid));
+        memset(node->polled, 0, sizeof(node->polled));
         for (unsigned p = 0; p < PARTITIONS; p++) {
                 _cleanup_buf_ struct buf channel = BUF_INIT(NODE_NAME_BYTES);
                 keys_add_in(&channel, store_prefix(node->fanout->store), KEY_CHANNEL, p, node_id(node));
@@ -475,7 +476,8 @@ static void node_on_counters(struct link *link, struct redisReply *reply, void *
                 if (!node->known_valid[p]) {
                         node->known_valid[p] = true;
                         node->known[p] = value;
-                } else if (node->known[p] < node->polled[p] && node->polled[p] <= value) {
+                } else if (value < node->polled[p] || (node->known[p] < node->polled[p] && node->polled[p] <= value)) {
+                        /* A counter never falls but with the store's past, and then says nothing of what came since. */
                         lost = true;
                         node->known[p] = value;
                 }

@@ -88,7 +88,7 @@ static int post_spread(struct fanout *fanout, const struct roster *roster, struc
                         store_call_arg(call, session);
                         store_call_arg(call, header);
                         store_call_arg(call, body);
-                        store_call_arg_int(call, LIMIT_INBOX_EVENTS);
+                        store_call_arg_int(call, fanout->inbox_max);
                         for (size_t i = 0; i < count; i++)
                                 store_call_arg(call, names[i]);
                         if (store_call_send(call, post_on_delivered, tail) == 0)
@@ -102,9 +102,10 @@ static int post_spread(struct fanout *fanout, const struct roster *roster, struc
 }
 
 int post_deliver(struct fanout *fanout, struct roster *roster, struct slice conv, uint64_t seq, struct slice packed) {
+        static const struct roster nobody = { .refs = 1 };
         const char *end = memchr(packed.ptr, '\n', packed.len);
-        if (!end)
-                return -EINVAL;
+        if (!end) /* trimmed, or its conversation deleted: nobody is to have it, and it must not be found again for ever */
+                return post_spread(fanout, &nobody, conv, seq, SLICE(""), SLICE(""), SLICE(""), 0);
         struct slice header = { packed.ptr, (size_t)(end - packed.ptr) };
         struct slice body = { end + 1, packed.len - header.len - 1 };
         return post_spread(fanout, roster, conv, seq, SLICE(""), header, body, 0);
@@ -143,8 +144,8 @@ static void post_build(struct attempt *attempt, struct call *call, const struct 
         store_call_arg(call, post->body);
         store_call_arg_text(call, roster->version);
         store_call_arg_int(call, post->trusted);
-        store_call_arg_int(call, LIMIT_INBOX_EVENTS);
-        store_call_arg_int(call, LIMIT_LOG_ENTRIES);
+        store_call_arg_int(call, fanout->inbox_max);
+        store_call_arg_int(call, fanout->log_max);
         store_call_arg_int(call, job->complete);
         for (size_t i = 0; i < count; i++)
                 store_call_arg(call, names[i]);

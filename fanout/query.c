@@ -180,6 +180,10 @@ static void query_on_infos(void *arg, const struct redisReply *reply) {
         struct query *query = arg;
         _cleanup_buf_ struct buf out = BUF_INIT(QUERY_BYTES);
         bool first = true;
+        /* The rest did not fit into one answer: it is for the next page. */
+        size_t given = reply ? store_count(reply) : 0;
+        for (; given && query->names_count > given; query->more = true)
+                free(query->names[--query->names_count]);
         buf_add_text(&out, "\"items\":[");
         for (size_t i = 0; reply && i < query->names_count; i++) {
                 const struct redisReply *info = store_item(reply, i);
@@ -263,6 +267,7 @@ static void query_on_names(void *arg, const struct redisReply *reply) {
         }
         store_call_arg(call, query->user);
         store_call_arg_int(call, QUERY_UNREAD_MAX);
+        store_call_arg_int(call, LIMIT_PAGE_BYTES);
         if (store_call_send(call, query_on_infos, query))
                 query_end(query, FANOUT_E_UNAVAILABLE, &none);
 }

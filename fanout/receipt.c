@@ -47,7 +47,7 @@ static void receipt_build(struct attempt *attempt, struct call *call, const stru
         store_call_arg_int(call, (int64_t)job->delivered);
         store_call_arg_int(call, (int64_t)job->read);
         store_call_arg_text(call, roster->version);
-        store_call_arg_int(call, LIMIT_INBOX_EVENTS);
+        store_call_arg_int(call, attempt->fanout->inbox_max);
         store_call_arg_int(call, 0);
         for (size_t i = 0; i < count; i++)
                 store_call_arg(call, names[i]);
@@ -69,7 +69,7 @@ static void receipt_tell_rest(struct receipt_job *job, int64_t delivered, int64_
                         store_call_arg(call, job->user);
                         store_call_arg_int(call, delivered);
                         store_call_arg_int(call, read);
-                        store_call_arg_int(call, LIMIT_INBOX_EVENTS);
+                        store_call_arg_int(call, fanout->inbox_max);
                         for (size_t i = 0; i < count; i++)
                                 store_call_arg(call, names[i]);
                         if (store_call_send(call, NULL, NULL))

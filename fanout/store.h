@@ -45,6 +45,9 @@ struct store *store_open(const struct store_options *options);
 /* on_closed comes once, from the loop; the store is freed then. */
 void store_close(struct store *store, void (*on_closed)(void *context), void *context);
 
+/* Once a second: notices a store that was wiped while we were connected, and asks again where the first answer was an error. */
+void store_tick(struct store *store);
+
 bool store_is_up(const struct store *store);
 const char *store_epoch(const struct store *store);  /* "" before the first on_up */
 const char *store_prefix(const struct store *store);

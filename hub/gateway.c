@@ -152,7 +152,7 @@ static int gateway_confirm_upgrade(struct conn *conn, struct lws *wsi) {
                 return gateway_refuse(wsi, ERROR_BAD_REQUEST, 400, "the WebSocket subprotocol is belfry.v1");
         if (!gateway_origin_allowed(hub, wsi))
                 return gateway_refuse(wsi, ERROR_FORBIDDEN, 403, "this origin may not connect");
-        if (hub->draining || hub->connections >= hub->connections_max)
+        if (hub->draining || hub->memory_full || hub->connections >= hub->connections_max)
                 return gateway_refuse(wsi, ERROR_UNAVAILABLE, 503, "this hub takes no more connections now");
         if (!gateway_bearer(wsi, token, sizeof(token), &token_given))
                 return gateway_refuse(wsi, ERROR_UNAUTHORIZED, 401, NULL);

@@ -16,6 +16,7 @@ struct auth;
 struct config;
 struct detach_queue;
 struct lease;
+struct limiter;
 struct lws_context;
 struct lws_vhost;
 struct metrics_page;
@@ -34,12 +35,14 @@ struct hub {
         struct watch *watch;
         struct wheel *wheel;
         struct acceptor *acceptor;
+        struct limiter *user_limiter, *conv_limiter, *address_limiter;
         struct lws_context *lws;
         struct lws_vhost *vhost;
         struct list sessions;   /* struct session, all */
         struct list dirty;      /* struct session, dirty: has something to write */
         size_t connections;     /* WebSockets open */
         size_t connections_max;
+        bool memory_full;       /* above memory_max_mb */
         struct buf *scratch;    /* for what is written right away */
         bool draining;
         bool busy;              /* the loop has little idle time: frames are gathered for up to 2 ms */

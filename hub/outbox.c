@@ -9,7 +9,7 @@
 #include "base/frame.h"
 #include "base/limits.h"
 
-enum outbox_kind { OUTBOX_EVENT, OUTBOX_EPHEMERAL, OUTBOX_REPLY, OUTBOX_CONTROL };
+enum outbox_kind { OUTBOX_EVENT, OUTBOX_MARK, OUTBOX_EPHEMERAL, OUTBOX_REPLY, OUTBOX_CONTROL };
 enum { OUTBOX_FIRST = 8, OUTBOX_TYPE_SHIFT = 56, OUTBOX_KIND_SHIFT = 60 };
 
 #define OUTBOX_N_MASK ((UINT64_C(1) << OUTBOX_TYPE_SHIFT) - 1)
@@ -80,6 +80,13 @@ bool outbox_add_reply(struct outbox *outbox, struct frame *text) {
         return true;
 }
 
+bool outbox_add_mark(struct outbox *outbox, uint64_t n, struct frame *text) {
+        if (!outbox_add(outbox, text, outbox_what(OUTBOX_MARK, 0, n)))
+                return false;
+        outbox->reply_bytes += text->len;
+        return true;
+}
+
 /* Control frames are held as they go out. Payload: at most 125 bytes. */
 static bool outbox_add_control(struct outbox *outbox, unsigned char opcode, const void *payload, size_t len) {
         char bytes[2 + 125] = { (char)(0x80 | opcode), (char)len };
@@ -101,20 +108,45 @@ bool outbox_add_close(struct outbox *outbox, int code, struct slice reason) {
         return outbox_add_control(outbox, 0x8, payload, len + 2);
 }
 
-uint32_t outbox_drop_events(struct outbox *outbox) {
-        uint32_t kept = 0, dropped = outbox->events;
-        for (uint32_t i = 0; i < outbox->count; i++) {
+static void outbox_move_place(const struct outbox_slot *slot, struct outbox_place *place) {
+        uint64_t n = slot->what & OUTBOX_N_MASK;
+        if (outbox_kind(slot) == OUTBOX_EVENT)
+                place->event = n;
+        if (outbox_kind(slot) <= OUTBOX_MARK && n > place->n)
+                place->n = n;
+}
+
+/* Drops, from index first on, the slots of kinds up to this one. */
+static void outbox_drop(struct outbox *outbox, uint32_t first, enum outbox_kind last) {
+        uint32_t kept = first;
+        for (uint32_t i = first; i < outbox->count; i++) {
                 struct outbox_slot slot = *outbox_slot(outbox, i);
-                if (outbox_kind(&slot) == OUTBOX_EVENT) {
-                        outbox->bytes -= slot.frame->len;
-                        frame_unref(slot.frame);
-                } else {
+                if (outbox_kind(&slot) > last) {
                         *outbox_slot(outbox, kept++) = slot;
+                        continue;
                 }
+                if (outbox_kind(&slot) == OUTBOX_EVENT)
+                        outbox->events--;
+                else
+                        outbox->reply_bytes -= slot.frame->len;
+                outbox->bytes -= slot.frame->len;
+                frame_unref(slot.frame);
         }
         outbox->count = kept;
-        outbox->events = 0;
-        return dropped;
+}
+
+uint32_t outbox_drop_events(struct outbox *outbox, struct outbox_place *ret_place) {
+        uint32_t first = outbox->count, before = outbox->events;
+        while (first && outbox_kind(outbox_slot(outbox, first - 1)) != OUTBOX_MARK)
+                first--;
+        for (uint32_t i = 0; i < first; i++)
+                outbox_move_place(outbox_slot(outbox, i), ret_place);
+        outbox_drop(outbox, first, OUTBOX_EVENT);
+        return before - outbox->events;
+}
+
+void outbox_drop_all(struct outbox *outbox) {
+        outbox_drop(outbox, 0, OUTBOX_MARK);
 }
 
 static void outbox_add_header(struct buf *out, size_t len) {
@@ -168,7 +200,7 @@ static void outbox_write(const struct outbox_slot *slot, struct buf *out) {
         buf_add_slice(out, text);
 }
 
-uint32_t outbox_gather(struct outbox *outbox, struct buf *out, size_t limit, uint64_t *ret_n) {
+uint32_t outbox_gather(struct outbox *outbox, struct buf *out, size_t limit, struct outbox_place *ret_place) {
         enum { ENVELOPE = 64 }; /* header, head and digits */
         uint32_t frames = 0;
         while (outbox->count) {
@@ -178,12 +210,11 @@ uint32_t outbox_gather(struct outbox *outbox, struct buf *out, size_t limit, uin
                         break;
                 outbox_write(slot, out);
                 frames++;
-                if (outbox_kind(slot) == OUTBOX_EVENT) {
+                outbox_move_place(slot, ret_place);
+                if (outbox_kind(slot) == OUTBOX_EVENT)
                         outbox->events--;
-                        *ret_n = slot->what & OUTBOX_N_MASK;
-                } else if (outbox_kind(slot) == OUTBOX_REPLY) {
+                else if (outbox_kind(slot) == OUTBOX_REPLY || outbox_kind(slot) == OUTBOX_MARK)
                         outbox->reply_bytes -= len;
-                }
                 outbox->bytes -= len;
                 frame_unref(slot->frame);
                 outbox->head = (outbox->head + 1) % outbox->capacity;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/limiter.h"
 #include "base/limits.h"
 #include "fanout/cast.h"
 #include "fanout/fanout.h"
@@ -272,6 +273,17 @@ static void protocol_dispatch(struct session *session, const struct request *req
         }
 }
 
+/* Acks and pings cost nothing: a client must not be afraid of acknowledging. */
+static bool protocol_allows(struct session *session, const struct request *request, uint64_t *ret_retry_ms) {
+        struct hub *hub = session->hub;
+        uint64_t now_ms = uv_now(hub->loop);
+        if (request->type == REQUEST_ACK || request->type == REQUEST_PING)
+                return true;
+        if (!limiter_allow(hub->user_limiter, session->subscriber.user, now_ms, ret_retry_ms))
+                return false;
+        return request->type != REQUEST_SEND || limiter_allow(hub->conv_limiter, request->conv, now_ms, ret_retry_ms);
+}
+
 void protocol_handle_object(struct session *session, struct slice object) {
         if (session->state >= SESSION_CLOSING)
                 return;
@@ -280,6 +292,7 @@ void protocol_handle_object(struct session *session, struct slice object) {
                 return;
         }
         struct request request;
+        uint64_t retry_ms;
         int r = wire_parse(object, &request);
         if (session->state == SESSION_FRESH && (r || request.type != REQUEST_HELLO)) {
                 bool is_hello = r && request.type == REQUEST_HELLO;
@@ -289,8 +302,8 @@ void protocol_handle_object(struct session *session, struct slice object) {
                 session_error(session, &request, ERROR_BAD_REQUEST, request.error);
         } else if (session->state == SESSION_FRESH) {
                 session_hello(session, &request);
-        } else if (request.type != REQUEST_ACK && request.type != REQUEST_PING && !session_allow(session)) {
-                session_error(session, &request, ERROR_RATE_LIMITED, NULL);
+        } else if (!protocol_allows(session, &request, &retry_ms)) {
+                session_error_after(session, request.has_id, request.id, ERROR_RATE_LIMITED, NULL, retry_ms);
         } else {
                 protocol_dispatch(session, &request);
         }

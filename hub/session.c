@@ -28,19 +28,20 @@
 #include "presence/typing.h"
 
 enum {
+        SESSION_RETRY_MS = 1000,        /* after an error that may pass */
         SESSION_CLOSE_MS = 5000,        /* for what is queued and the close handshake */
         SESSION_EXPIRING_MS = 60000,    /* token_expiring comes so long before */
         SESSION_WRITE_BYTES = 65536,    /* one write, lws's tx_packet_size */
         SESSION_WRITES = 4,             /* of one session in one flush, then others get their turn */
-        SESSION_BURST_S = 10,
         SESSION_TEXT_BYTES = 16384,     /* a frame of the hub's own */
+        SESSION_PAGE_AGAIN_MS = 1000,   /* after a page that failed */
 };
 
 /* ---- states ---- */
 
 static void session_check(const struct session *session) {
         bool placed = session->state == SESSION_REPLAYING || session->state == SESSION_LIVE;
-        if (placed && (session->acked > session->sent || session->sent > session->head))
+        if (placed && (session->acked > session->sent || session->sent > session->head || session->unacked > LIMIT_WINDOW_EVENTS))
                 abort(); /* breaks session#1 */
         if (session->state == SESSION_LIVE && session->sent != session->head)
                 abort(); /* breaks session#3 */
@@ -117,20 +118,34 @@ static void session_resume(struct session *session) {
         lws_rx_flow_control(session->wsi, 1);
 }
 
-void session_reply(struct session *session, struct slice text) {
-        if (session->state >= SESSION_CLOSING)
-                return;
-        struct frame *frame = frame_new(text);
-        if (!frame || !outbox_add_reply(&session->outbox, frame))
+static void session_took(struct session *session, bool taken) {
+        if (!taken)
                 session_kill(session); /* no memory: the peer repeats on a new connection */
-        frame_unref(frame);
         if (session->outbox.reply_bytes > LIMIT_OUTBOX_REPLY_BYTES)
                 session_pause(session);
         session_mark_dirty(session);
 }
 
+void session_reply(struct session *session, struct slice text) {
+        if (session->state >= SESSION_CLOSING)
+                return;
+        struct frame *frame = frame_new(text);
+        session_took(session, frame && outbox_add_reply(&session->outbox, frame));
+        frame_unref(frame);
+}
+
+/* Something about events, which has its place among them. */
+static void session_mark(struct session *session, uint64_t n, struct slice text) {
+        struct frame *frame = frame_new(text);
+        session_took(session, frame && outbox_add_mark(&session->outbox, n, frame));
+        frame_unref(frame);
+}
+
 void session_error_id(struct session *session, bool has_id, int64_t id, enum error_code code, const char *message) {
-        enum { RETRY_MS = 1000 };
+        session_error_after(session, has_id, id, code, message, SESSION_RETRY_MS);
+}
+
+void session_error_after(struct session *session, bool has_id, int64_t id, enum error_code code, const char *message, uint64_t retry_ms) {
         const struct codes_error *row = codes_error(code);
         _cleanup_buf_ struct buf text = BUF_INIT(SESSION_TEXT_BYTES);
         buf_add_text(&text, "{\"type\":\"error\"");
@@ -140,7 +155,7 @@ void session_error_id(struct session *session, bool has_id, int64_t id, enum err
         buf_add_json(&text, slice_of(message ? message : row->sentence));
         buf_add_text(&text, row->temporary ? ",\"temporary\":true" : ",\"temporary\":false");
         if (row->temporary)
-                buf_printf(&text, ",\"retry_after_ms\":%d", RETRY_MS);
+                buf_printf(&text, ",\"retry_after_ms\":%" PRIu64, retry_ms);
         buf_add_char(&text, '}');
         metrics_add(ERRORS_SENT, 1);
         session_reply(session, buf_slice(&text));
@@ -197,7 +212,7 @@ void session_flush(struct session *session) {
 void session_close(struct session *session, enum close_code code) {
         if (session->state >= SESSION_CLOSING)
                 return;
-        outbox_drop_events(&session->outbox);
+        outbox_drop_all(&session->outbox);
         session_move(session, SESSION_CLOSING);
         if (!outbox_add_close(&session->outbox, (int)code, slice_of(codes_close_reason((int)code))))
                 session_kill(session);
@@ -218,14 +233,14 @@ static void session_say_gap(struct session *session, uint64_t from, uint64_t to)
         _cleanup_buf_ struct buf text = BUF_INIT(SESSION_TEXT_BYTES);
         buf_printf(&text, "{\"type\":\"gap\",\"from\":%" PRIu64 ",\"to\":%" PRIu64 "}", from, to);
         metrics_add(GAPS, 1);
-        session_reply(session, buf_slice(&text));
+        session_mark(session, to, buf_slice(&text));
 }
 
 static void session_say_caught_up(struct session *session) {
         _cleanup_buf_ struct buf text = BUF_INIT(SESSION_TEXT_BYTES);
         buf_printf(&text, "{\"type\":\"caught_up\",\"n\":%" PRIu64 "}", session->head);
         session->caught_up_sent = true;
-        session_reply(session, buf_slice(&text));
+        session_mark(session, session->head, buf_slice(&text));
 }
 
 static void session_raise_sent(struct session *session, uint64_t n) {
@@ -234,8 +249,20 @@ static void session_raise_sent(struct session *session, uint64_t n) {
         if (n > session->head)
                 session->head = n;
         /* Nothing that was really sent is unacknowledged: what was skipped needs no acknowledgement. */
-        if (session->acked >= session->last_event)
+        if (session->acked >= session->last_event) {
                 session->acked = session->sent;
+                session->unacked = 0;
+        }
+        /* How many of the skipped numbers were below acked is not known; so this is a bound, exact after each full ack. */
+        if (session->unacked > session->sent - session->acked)
+                session->unacked = (uint32_t)(session->sent - session->acked);
+}
+
+/* Event n was queued. */
+static void session_count(struct session *session, uint64_t n) {
+        session->last_event = n;
+        session->unacked++;
+        session_raise_sent(session, n);
 }
 
 /* The events of a page, from sent on. Returns false if the outbox is full. */
@@ -247,7 +274,6 @@ static bool session_queue_page(struct session *session, const struct inbox_page 
                         continue; /* acknowledged while the page was under way */
                 if (!event->tail) {
                         gap_from = gap_from ? gap_from : event->n;
-                        session->last_event = event->n;
                         session_raise_sent(session, event->n);
                         bool more = i + 1 < result->count && !result->events[i + 1].tail;
                         if (!more) {
@@ -259,23 +285,48 @@ static bool session_queue_page(struct session *session, const struct inbox_page 
                 if (!outbox_add_event(&session->outbox, event->type, event->n, event->tail))
                         return false;
                 metrics_add(EVENTS_REPLAYED, 1);
-                session->last_event = event->n;
-                session_raise_sent(session, event->n);
+                session_count(session, event->n);
         }
         session_raise_sent(session, result->next);
         return true;
 }
 
+static void session_page_again(struct session *session) {
+        session->page_failed = true;
+        session_schedule(session);
+}
+
+static void session_on_page(void *arg, const struct inbox_page *result);
+
+static void session_read_page(struct session *session) {
+        struct slice user = { session->user, session->user_len };
+        session->page = inbox_read(&session->hub->fanout, user, session->sent, LIMIT_WINDOW_EVENTS - session->unacked, session_on_page,
+                                   session);
+        if (session->page)
+                session_ref(session);
+        else
+                session_page_again(session);
+}
+
+static void session_cancel_page(struct session *session) {
+        if (!session->page)
+                return;
+        inbox_cancel(session->page);
+        session->page = NULL;
+        session_unref(session);
+}
+
 static void session_on_page(void *arg, const struct inbox_page *result) {
         struct session *session = arg;
         session->page = NULL;
-        /* Without an answer the repair after the reconnect goes on; after a lost past the session attaches anew. */
+        if (session_is_open(session) && result->answer)
+                session_page_again(session);
+        /* After a lost past the session attaches anew. */
         if (session_is_open(session) && !result->answer && strcmp(result->epoch, session->epoch) == 0) {
                 if (result->head > session->head)
                         session->head = result->head;
                 if (result->base > session->sent) {
                         session_say_gap(session, session->sent + 1, result->base);
-                        session->last_event = result->base;
                         session_raise_sent(session, result->base);
                 }
                 session_queue_page(session, result);
@@ -297,20 +348,20 @@ void session_advance(struct session *session) {
         }
         if (session->state == SESSION_LIVE)
                 session_move(session, SESSION_REPLAYING);
-        uint64_t unacked = session->sent - session->acked;
-        if (session->page || session->blocked || session->outbox.events > LIMIT_PAGE_EVENTS / 2 || unacked >= LIMIT_WINDOW_EVENTS)
+        if (session->page || session->blocked || session->outbox.events > LIMIT_PAGE_EVENTS / 2 ||
+            session->unacked >= LIMIT_WINDOW_EVENTS)
                 return; /* the page's end, the flush or an ack goes on */
-        struct slice user = { session->user, session->user_len };
-        session->page = inbox_read(&session->hub->fanout, user, session->sent, LIMIT_WINDOW_EVENTS - unacked, session_on_page, session);
-        if (session->page)
-                session_ref(session);
+        session_read_page(session);
 }
 
 /* What was queued goes back to the inbox, and is read from there when the peer has taken what is on the way. */
 static void session_fall_back(struct session *session) {
-        metrics_add(EVENTS_DROPPED, outbox_drop_events(&session->outbox));
-        session->sent = session->written > session->acked ? session->written : session->acked;
-        session->last_event = session->sent;
+        struct outbox_place place = session->written;
+        uint32_t dropped = outbox_drop_events(&session->outbox, &place);
+        metrics_add(EVENTS_DROPPED, dropped);
+        session->unacked = place.n > session->acked ? session->unacked - dropped : 0;
+        session->sent = place.n > session->acked ? place.n : session->acked;
+        session->last_event = place.event;
         if (session->state == SESSION_LIVE && session->sent != session->head)
                 session->state = SESSION_REPLAYING;
         session_check(session);
@@ -323,12 +374,11 @@ static struct session *session_of(struct subscriber *subscriber) {
 
 static void session_on_event(struct subscriber *subscriber, enum event_type type, uint64_t n, struct frame *tail) {
         struct session *session = session_of(subscriber);
-        bool next = session->state == SESSION_LIVE && n == session->sent + 1 && session->sent - session->acked < LIMIT_WINDOW_EVENTS;
+        bool next = session->state == SESSION_LIVE && n == session->sent + 1 && session->unacked < LIMIT_WINDOW_EVENTS;
         if (next && outbox_add_event(&session->outbox, type, n, tail)) {
                 metrics_add(EVENTS_LIVE, 1);
                 session->head = n;
-                session->last_event = n;
-                session_raise_sent(session, n);
+                session_count(session, n);
                 session_mark_dirty(session);
                 return;
         }
@@ -429,12 +479,18 @@ static void session_say_reset(struct session *session) {
         session_reply(session, buf_slice(&text));
 }
 
+static void session_start_from(struct session *session, uint64_t n) {
+        session->sent = session->acked = session->last_event = n;
+        session->unacked = 0;
+        session->written = (struct outbox_place){ .n = n, .event = n };
+}
+
 /* The session's place is what the store says. */
 static void session_place(struct session *session, const struct registry_attached *attached) {
         snprintf(session->epoch, sizeof(session->epoch), "%s", attached->epoch);
         if (attached->head > session->head)
                 session->head = attached->head;
-        session->sent = session->acked = session->written = session->last_event = attached->cursor;
+        session_start_from(session, attached->cursor);
 }
 
 static void session_handle_early(struct session *session) {
@@ -465,39 +521,65 @@ static void session_on_attached(void *arg, const struct registry_attached *attac
                         session_say_reset(session);
                 session_advance(session);
                 session_handle_early(session);
+                if (session->again_due)
+                        session_attach_again(session);
         }
         session_unref(session);
+}
+
+/*
+ * The store knows less than this session has seen, so it lost its past: the device starts anew at the head. Events that were
+ * published before this answer was read seemed to be old ones, hence one look at the inbox more.
+ */
+static void session_start_anew(struct session *session, const struct registry_attached *attached) {
+        outbox_drop_all(&session->outbox);
+        session_cancel_page(session); /* it was asked for by numbers of the past */
+        session->state = SESSION_REPLAYING;
+        session->head = attached->head;
+        session_place(session, attached);
+        session_start_from(session, session->head);
+        session->ack.n = 0;
+        session->caught_up_sent = false;
+        session_say_reset(session);
+        session_advance(session);
+        if (!session->page)
+                session_read_page(session);
 }
 
 static void session_on_attached_again(void *arg, const struct registry_attached *attached) {
         struct session *session = arg;
+        session->again = false;
         if (session_is_open(session)) {
-                if (attached->answer == FANOUT_E_CONFLICT) {
+                if (attached->answer == FANOUT_E_CONFLICT)
                         session_close(session, CLOSE_REPLACED);
-                } else if (!attached->answer && strcmp(attached->epoch, session->epoch) != 0) {
-                        outbox_drop_events(&session->outbox);
-                        session->state = SESSION_REPLAYING;
-                        session->head = attached->head;
-                        session_place(session, attached);
-                        session->sent = session->acked = session->written = session->last_event = session->head;
-                        session->ack.n = 0;
-                        session->caught_up_sent = false;
-                        session_say_reset(session);
-                        session_advance(session);
-                }
+                else if (attached->answer)
+                        session_close(session, CLOSE_OVERLOADED); /* it may be here unknown to all others */
+                else if (attached->reset || attached->head < session->again_sent || strcmp(attached->epoch, session->epoch) != 0)
+                        session_start_anew(session, attached);
+                else
+                        session_on_head(&session->subscriber, attached->head); /* what came meanwhile was published to nobody */
         }
+        if (session->again_due && session_is_open(session))
+                session_attach_again(session);
         session_unref(session);
 }
 
 void session_attach_again(struct session *session) {
-        if (!session->registered || session->state >= SESSION_CLOSING || session->state == SESSION_ATTACHING)
+        /* An answer under way may be older than the reason to ask: then once more behind it. */
+        session->again_due = session->state == SESSION_ATTACHING || session->again;
+        if (!session_is_open(session) || session->again)
                 return;
         struct registry_session registry = session_registry(session);
         registry.again = true;
-        if (registry_attach(&session->hub->fanout, &registry, session_on_attached_again, session) == 0)
+        registry.epoch = slice_of(session->epoch);
+        registry.cursor = session->acked;
+        session->again_sent = session->sent;
+        if (registry_attach(&session->hub->fanout, &registry, session_on_attached_again, session) == 0) {
+                session->again = true;
                 session_ref(session);
-        else
+        } else {
                 session_close(session, CLOSE_OVERLOADED); /* it would be here unknown to all others */
+        }
 }
 
 static int session_name(struct session *session, struct slice user, struct slice device) {
@@ -690,6 +772,8 @@ void session_schedule(struct session *session) {
         uint64_t due_ms = session->heard_ms + (uint64_t)config->ping_ms;
         if (session->pinged_ms)
                 due_ms = now_ms + 1000;
+        if (session->page_failed && now_ms + SESSION_PAGE_AGAIN_MS < due_ms)
+                due_ms = now_ms + SESSION_PAGE_AGAIN_MS;
         if (session->state == SESSION_FRESH && session->opened_ms + (uint64_t)config->hello_ms < due_ms)
                 due_ms = session->opened_ms + (uint64_t)config->hello_ms;
         if (session->token_ms) {
@@ -749,8 +833,13 @@ static void session_on_due(struct wheel_timer *timer, uint64_t now_ms) {
                 session_close(session, CLOSE_NO_HELLO);
                 return;
         }
-        if (session_check_token(session) && session_check_peer(session, now_ms))
-                session_schedule(session);
+        if (!session_check_token(session) || !session_check_peer(session, now_ms))
+                return;
+        bool again = session->page_failed;
+        session->page_failed = false;
+        session_schedule(session);
+        if (again)
+                session_advance(session);
 }
 
 void session_on_heard(struct session *session) {
@@ -758,23 +847,6 @@ void session_on_heard(struct session *session) {
 }
 
 /* ---- what comes in ---- */
-
-/*
- * Token bucket as a virtual clock (GCRA, ITU-T I.371): each request moves it on by 1/rate; it may run ahead by the burst.
- * Acks and pings cost nothing: a client must not be afraid of acknowledging.
- */
-bool session_allow(struct session *session) {
-        uint64_t rate = (uint64_t)session->hub->config->requests_per_s;
-        if (rate == 0)
-                return true;
-        uint64_t now_us = uv_now(session->hub->loop) * 1000;
-        if (session->bucket_us < now_us)
-                session->bucket_us = now_us;
-        if (session->bucket_us - now_us > SESSION_BURST_S * UINT64_C(1000000))
-                return false;
-        session->bucket_us += 1000000 / rate;
-        return true;
-}
 
 void session_defer(struct session *session, struct slice object) {
         uint32_t len = (uint32_t)object.len;
@@ -864,11 +936,7 @@ void session_on_closed(struct session *session) {
                         session_cast_typing(row, false);
                 session_typing_free(row);
         }
-        if (session->page) {
-                inbox_cancel(session->page);
-                session->page = NULL;
-                session_unref(session);
-        }
+        session_cancel_page(session);
         watch_deinit(hub->watch, &session->watcher);
         if (session->registered) {
                 struct registry_session registry = session_registry(session);

@@ -13,7 +13,8 @@
  * ENDED      the socket is gone; the memory stays while answers are under way
  *
  * Invariants:
- *   session#1  acked <= sent <= head, and at most LIMIT_WINDOW_EVENTS lie between acked and sent.
+ *   session#1  acked <= sent <= head, and at most LIMIT_WINDOW_EVENTS events lie between acked and sent. Numbers that no event
+ *              has (of a gap, of replaced receipts) do not count: acked passes them once the events before are acknowledged.
  *   session#2  Events leave in strictly rising n: an event with n = sent + 1 is queued, any other waits for a page.
  *   session#3  In LIVE, sent == head. A hole, a full window or a peer that reads slowly ends LIVE: the log is the buffer.
  *   session#4  Nothing is sent after the close frame, and nothing is done for a session that is CLOSING or ENDED.
@@ -54,15 +55,18 @@ struct session {
         struct wheel_timer timer;
         struct inbox_read *page;          /* a page under way */
         uint64_t head, sent, acked;
-        uint64_t written;           /* the latest event that was given to the socket */
+        struct outbox_place written; /* what was given to the socket */
         uint64_t last_event;        /* the latest n that was really sent: n may skip */
+        uint32_t unacked;           /* events between acked and sent: so many at most */
         uint64_t opened_ms, heard_ms, pinged_ms; /* pinged_ms 0: no ping is open */
         int64_t token_ms;           /* wall time at which the token expires; 0: no token yet */
-        uint64_t bucket_us;         /* see session_allow() */
         uint16_t in_flight;         /* requests waiting for the store */
         bool registered;            /* in the node's audience */
+        bool again, again_due;      /* it is registered anew, and is to be once more after that */
+        uint64_t again_sent;        /* what sent was when that began: the head cannot be below it */
         bool counted;               /* in the gauge of sessions */
         bool caught_up_sent, background, blocked, paused, close_sent, expiring_sent;
+        bool page_failed;           /* it is asked for again in a moment */
         bool hello_has_id;
         int64_t hello_id;
         struct auth_claims *claims; /* of the upgrade, until hello */
@@ -93,6 +97,8 @@ void session_flush(struct session *session);
 void session_reply(struct session *session, struct slice text);
 void session_error(struct session *session, const struct request *request, enum error_code code, const char *message);
 void session_error_id(struct session *session, bool has_id, int64_t id, enum error_code code, const char *message);
+/* The same, with the time after which a temporary error may have passed. */
+void session_error_after(struct session *session, bool has_id, int64_t id, enum error_code code, const char *message, uint64_t retry_ms);
 /* Ends the session with a close code, after what is queued. */
 void session_close(struct session *session, enum close_code code);
 /* goaway, then close 4001. */
@@ -111,8 +117,6 @@ void session_typing_end(struct session *session, struct slice conv);
 void session_advance(struct session *session);
 /* Sets the timer to what is due next. */
 void session_schedule(struct session *session);
-/* May it make one more request now? */
-bool session_allow(struct session *session);
 /* Keeps a request until welcome. */
 void session_defer(struct session *session, struct slice object);
 /* One more or one less request waits for the store. */

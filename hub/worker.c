@@ -25,6 +25,7 @@
 #include "base/chance.h"
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/limiter.h"
 #include "base/limits.h"
 #include "base/link.h"
 #include "base/log.h"
@@ -50,6 +51,7 @@ enum {
         WORKER_TICK_MS = 100,
         WORKER_SECOND_MS = 1000,
         WORKER_WINDOW_MS = 2,              /* frames are gathered for so long when the loop is busy */
+        WORKER_BURST = 10,                 /* seconds' worth of a rate that may come at once */
         WORKER_RESERVED_FILES = 128,       /* for the store, logs, lws */
         WORKER_SCRATCH_BYTES = 48 << 20,   /* one reply may be large; what is usual stays below 64 KiB */
         WORKER_TAIL_BYTES = 256 << 20,     /* of the private Redis' log, before it is rewritten: restart time grows with it */
@@ -131,7 +133,9 @@ static void worker_on_store_up(void *context, bool changed) {
         detach_flush(worker->hub.detaches);
         lease_tick(worker->hub.lease);
         if (changed)
-                worker_each_attach_again(worker);
+                acks_forget(worker->hub.acks);
+        /* Even under the same epoch the store may know less than we told it: a replica took over, or it fsyncs each second only. */
+        worker_each_attach_again(worker);
         node_repair(worker->hub.fanout.node);
 }
 
@@ -213,6 +217,20 @@ static void worker_on_tick(uv_timer_t *timer) {
                 worker_end(worker);
 }
 
+/* Resident pages are the second number of statm (proc(5)). */
+static void worker_check_memory(struct worker *worker) {
+        unsigned long long size, resident;
+        int64_t max_mb = worker->hub.config->memory_max_mb;
+        FILE *statm = max_mb ? fopen("/proc/self/statm", "re") : NULL;
+        bool full = statm && fscanf(statm, "%llu %llu", &size, &resident) == 2 &&
+                    resident * (unsigned long long)sysconf(_SC_PAGESIZE) > (unsigned long long)max_mb << 20;
+        if (statm)
+                fclose(statm);
+        if (full != worker->hub.memory_full)
+                log_warning(full ? "Memory is above memory_max_mb: no new connections." : "Memory is below memory_max_mb again.");
+        worker->hub.memory_full = full;
+}
+
 /* The private Redis' log is rewritten before its tail makes a restart slow. */
 static void worker_on_persistence(struct link *link, struct redisReply *reply, void *arg);
 
@@ -248,6 +266,8 @@ static void worker_on_persistence(struct link *link, struct redisReply *reply, v
 static void worker_on_second(uv_timer_t *timer) {
         struct worker *worker = timer->data;
         struct hub *hub = &worker->hub;
+        worker_check_memory(worker);
+        store_tick(hub->fanout.store);
         if (!store_is_up(hub->fanout.store))
                 return;
         node_tick(hub->fanout.node, clock_monotonic_ms());
@@ -357,6 +377,8 @@ static int worker_open_store(struct worker *worker) {
                 log_error("The Redis URL cannot be used.");
                 return -EINVAL;
         }
+        hub->fanout.inbox_max = config->inbox_events > 0 ? config->inbox_events : 1;
+        hub->fanout.log_max = config->log_entries > 0 ? config->log_entries : 1;
         hub->fanout.rosters = roster_cache_new();
         hub->fanout.store = store_open(&(struct store_options){
                 .loop = hub->loop,
@@ -393,6 +415,10 @@ static int worker_open_store(struct worker *worker) {
         return node && hub->acks && hub->detaches && hub->watch ? 0 : -ENOMEM;
 }
 
+static struct limiter *worker_limiter(int64_t per_s) {
+        return limiter_new((uint64_t)per_s, (uint64_t)per_s * WORKER_BURST);
+}
+
 static int worker_open(struct worker *worker) {
         struct hub *hub = &worker->hub;
         const struct worker_options *options = worker->options;
@@ -410,7 +436,10 @@ static int worker_open(struct worker *worker) {
                 return -EIO;
         uv_loop_configure(&worker->loop, UV_METRICS_IDLE_TIME);
         hub->wheel = wheel_new(WORKER_TICK_MS, uv_now(&worker->loop));
-        if (!hub->wheel)
+        hub->user_limiter = worker_limiter(options->config->requests_per_s);
+        hub->conv_limiter = worker_limiter(options->config->messages_per_s);
+        hub->address_limiter = worker_limiter(options->config->connects_per_s);
+        if (!hub->wheel || !hub->user_limiter || !hub->conv_limiter || !hub->address_limiter)
                 return -ENOMEM;
         if (auth_new(options->config, &hub->auth, &error)) {
                 log_error("Tokens cannot be checked: %s", error ? error : "no memory");
@@ -439,6 +468,9 @@ static void worker_deinit(struct worker *worker) {
         acks_free(hub->acks);
         roster_cache_free(hub->fanout.rosters);
         wheel_free(hub->wheel);
+        limiter_free(hub->user_limiter);
+        limiter_free(hub->conv_limiter);
+        limiter_free(hub->address_limiter);
         acceptor_free(hub->acceptor);
         auth_free(hub->auth);
         config_free(worker->config);

@@ -160,32 +160,54 @@ redis.register_function{
   flags = { 'no-writes' },
 }
 
+-- How many messages of others lie behind read. Looks at no more entries and bytes than left has; those not looked at count as unread.
+local UNREAD_STEP = 64
+
+local function count_unread(log_key, user, read, seq, left)
+  local unread, at = 0, read
+  while at < seq and left.entries > 0 and left.bytes > 0 do
+    local rows = redis.call('XRANGE', log_key, '(' .. text(at) .. '-0', '+', 'COUNT', UNREAD_STEP)
+    for _, row in ipairs(rows) do
+      local kind, from = string.match(row[2][2], '^%S+ (%S+) %S* (%S*)')
+      if kind == 'message' and from ~= user then
+        unread = unread + 1
+      end
+      left.bytes = left.bytes - #row[2][2]
+    end
+    left.entries = left.entries - #rows
+    if #rows == 0 then
+      return unread
+    end
+    at = tonumber(string.match(rows[#rows][1], '^%d+'))
+  end
+  return unread + seq - at
+end
+
 -- b1_infos: what a member sees of conversations.
--- KEYS conv, members, log of each   ARGV user, how many entries to count at most
--- gives for each {kind, epoch, seq, delivered, read, unread, last seq, last entry or ''} or {} if it is gone or the user is no member
+-- KEYS conv, members, log of each   ARGV user, how many entries to count at most, bytes
+-- gives for each {kind, epoch, seq, delivered, read, unread, last seq, last entry or ''} or {} if it is gone or the user is no
+-- member; fewer than asked if bytes ran out (the first always comes)
 redis.register_function{
   function_name = 'b1_infos',
   callback = function(keys, args)
-    local user, count_max = args[1], tonumber(args[2])
-    local out = {}
+    local user, bytes = args[1], tonumber(args[3])
+    local left = { entries = tonumber(args[2]), bytes = bytes * 16 }
+    local out, size = {}, 0
     for k = 1, #keys, 3 do
       local h = redis.call('HMGET', keys[k], 'kind', 'epoch', 'seq')
       local role, delivered, read = member_of(redis.call('HGET', keys[k + 1], user))
       if not h[1] or not role then
         out[#out + 1] = {}
       else
-        local unread = 0
-        if tonumber(h[3]) > read then
-          for _, row in ipairs(redis.call('XRANGE', keys[k + 2], '(' .. text(read) .. '-0', '+', 'COUNT', count_max)) do
-            local kind, from = string.match(row[2][2], '^%S+ (%S+) %S* (%S*)')
-            if kind == 'message' and from ~= user then
-              unread = unread + 1
-            end
-          end
-        end
+        local seq = tonumber(h[3])
         local last = redis.call('XREVRANGE', keys[k + 2], '+', '-', 'COUNT', 1)[1]
-        out[#out + 1] = { h[1], h[2], tonumber(h[3]), delivered, read, unread,
-          last and tonumber(string.match(last[1], '^%d+')) or 0, last and last[2][2] or '' }
+        local entry = last and last[2][2] or ''
+        size = size + #entry
+        if k > 1 and size > bytes then
+          break
+        end
+        out[#out + 1] = { h[1], h[2], seq, delivered, read, count_unread(keys[k + 2], user, read, seq, left),
+          last and tonumber(string.match(last[1], '^%d+')) or 0, entry }
       end
     end
     return out

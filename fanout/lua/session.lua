@@ -97,7 +97,7 @@ redis.register_function('b1_attach', function(keys, args)
       cursor = n
     end
   end
-  if args[12] ~= '1' then
+  if args[12] ~= '1' or not packed then
     redis.call('HSET', keys[3], device, text(cursor) .. ' ' .. text(now))
   end
   lines[#lines + 1] = device .. ' ' .. session .. ' ' .. node .. ' ' .. args[7]

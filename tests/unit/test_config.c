@@ -576,7 +576,7 @@ static void the_sample_parses_and_shows_the_defaults(void **state) {
                 buf_add(&uncommented, line + is_option, strcspn(line, "\n") + 1 - is_option);
         }
         assert_int_equal(set, COUNT(rows));
-        assert_int_equal(sections, 5); /* each once, though the rows of [hub] do not stand together */
+        assert_int_equal(sections, 7); /* each once, though the rows of [hub] do not stand together */
 
         write_text("sample.ini", uncommented.ptr);
         struct config *plain = NULL;
