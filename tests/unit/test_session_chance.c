@@ -13,7 +13,7 @@
  *
  * A failure prints the seed: BELFRY_SEED=… runs it again, BELFRY_STEPS=… as long as wanted.
  */
-#include "stage.h"
+#include "tests/unit/stage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
