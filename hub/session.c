@@ -331,7 +331,7 @@ static void session_on_page(void *arg, const struct inbox_page *result) {
                 session_page_again(session);
         /* After a lost past the session attaches anew. */
         if (session_is_open(session) && !result->answer && strcmp(result->epoch, session->epoch) == 0) {
-                session->head_unsure = false;
+                session->look_again = false;
                 if (result->head > session->head)
                         session->head = result->head;
                 if (result->base > session->sent) {
@@ -348,7 +348,7 @@ static void session_on_page(void *arg, const struct inbox_page *result) {
 void session_advance(struct session *session) {
         if (!session_is_open(session))
                 return;
-        if (session->sent >= session->head && !session->head_unsure) {
+        if (session->sent >= session->head && !session->look_again) {
                 if (session->state == SESSION_REPLAYING)
                         session_move(session, SESSION_LIVE);
                 if (!session->caught_up_sent)
@@ -557,7 +557,7 @@ static void session_lose_past(struct session *session, const struct registry_att
         }
         session_cancel_page(session); /* it was asked for in the past */
         session->state = SESSION_REPLAYING;
-        session->head_unsure = true;
+        session->look_again = true;
         session_advance(session);
 }
 

@@ -68,8 +68,8 @@ struct session {
         bool registered;            /* in the node's audience */
         bool again, again_due;      /* it is registered anew, and is to be once more after that */
         uint64_t again_sent, again_head; /* what they were when that began: the store's head is not below, or it lost its past */
-        bool head_unsure;           /* the head may be higher than we know: a page tells */
         bool counted;               /* in the gauge of sessions */
+        bool look_again;            /* the inbox may hold more than the head we know */
         bool caught_up_sent, background, blocked, paused, close_sent, expiring_sent;
         bool page_failed;           /* it is asked for again in a moment */
         bool hello_has_id;
