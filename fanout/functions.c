@@ -7,11 +7,13 @@
 
 void functions_add(struct buf *out) {
         buf_add_text(out, common_lua);
+        buf_add_text(out, state_lua);
         buf_add_text(out, append_lua);
         buf_add_text(out, deliver_lua);
         buf_add_text(out, receipt_lua);
         buf_add_text(out, conversation_lua);
         buf_add_text(out, inbox_lua);
         buf_add_text(out, session_lua);
+        buf_add_text(out, visit_lua);
         buf_add_text(out, node_lua);
 }

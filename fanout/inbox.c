@@ -111,7 +111,10 @@ static int inbox_fetch_from(struct inbox_read *page, unsigned owner) {
                 words_take(&rest, ' ');
                 if (store_owner(page->fanout->store, partition_of(rest)) != owner)
                         continue;
-                store_call_key(call, page->items[i].event.type == EVENT_RECEIPT ? KEY_MEMBERS : KEY_LOG, rest);
+                bool receipt = page->items[i].event.type == EVENT_RECEIPT;
+                store_call_key(call, receipt ? KEY_MEMBERS : KEY_LOG, rest);
+                if (!receipt)
+                        store_call_key(call, KEY_STATES, rest);
                 fetch->index[fetch->count++] = i;
         }
         if (fetch->count == 0) {

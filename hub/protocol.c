@@ -55,8 +55,10 @@ struct protocol_wait {
 
 static struct protocol_wait *protocol_wait_new(struct session *session, const struct request *request, const char *type) {
         struct protocol_wait *wait = malloc(sizeof(*wait));
-        if (!wait)
+        if (!wait) {
+                session_error(session, request, ERROR_INTERNAL, NULL);
                 return NULL;
+        }
         *wait = (struct protocol_wait){ session, type, request->has_id, request->id };
         session_begin(session);
         return wait;
@@ -217,7 +219,7 @@ static void protocol_ask(struct session *session, const struct request *request)
                 break;
         case REQUEST_HISTORY:
                 protocol_started(wait, query_history(fanout, user, request->conv, request->before, request->after, (unsigned)request->limit,
-                                                     protocol_on_fields, wait));
+                                                     request->versions, protocol_on_fields, wait));
                 break;
         case REQUEST_CONVERSATIONS:
                 protocol_started(wait, query_conversations(fanout, user, request->after_conv, (unsigned)request->limit, protocol_on_fields, wait));

@@ -127,6 +127,10 @@ static void session_took(struct session *session, bool taken) {
 }
 
 void session_reply(struct session *session, struct slice text) {
+        if (session->on_reply) {
+                session->on_reply(session->reply_arg, text);
+                return;
+        }
         if (session->state >= SESSION_CLOSING)
                 return;
         struct frame *frame = frame_new(text);
@@ -331,7 +335,7 @@ static void session_on_page(void *arg, const struct inbox_page *result) {
                 session_page_again(session);
         /* After a lost past the session attaches anew. */
         if (session_is_open(session) && !result->answer && strcmp(result->epoch, session->epoch) == 0) {
-                session->look_again = false;
+                session->head_unsure = false;
                 if (result->head > session->head)
                         session->head = result->head;
                 if (result->base > session->sent) {
@@ -348,7 +352,7 @@ static void session_on_page(void *arg, const struct inbox_page *result) {
 void session_advance(struct session *session) {
         if (!session_is_open(session))
                 return;
-        if (session->sent >= session->head && !session->look_again) {
+        if (session->sent >= session->head && !session->head_unsure) {
                 if (session->state == SESSION_REPLAYING)
                         session_move(session, SESSION_LIVE);
                 if (!session->caught_up_sent)
@@ -557,7 +561,7 @@ static void session_lose_past(struct session *session, const struct registry_att
         }
         session_cancel_page(session); /* it was asked for in the past */
         session->state = SESSION_REPLAYING;
-        session->look_again = true;
+        session->head_unsure = true;
         session_advance(session);
 }
 
@@ -932,6 +936,25 @@ struct session *session_new(struct hub *hub, struct lws *wsi, const struct auth_
         metrics_add(CONNECTIONS, 1);
         metrics_add(CONNECTIONS_TOTAL, 1);
         session_schedule(session);
+        return session;
+}
+
+struct session *session_new_visit(struct hub *hub, struct slice user, struct slice device, void (*on_reply)(void *arg, struct slice text), void *arg) {
+        struct session *session = calloc(1, sizeof(*session));
+        if (!session)
+                return NULL;
+        session->refs = 1;
+        session->state = SESSION_REPLAYING;
+        session->hub = hub;
+        session->on_reply = on_reply;
+        session->reply_arg = arg;
+        session->background = true;
+        list_init(&session->subscriber.link);
+        list_init(&session->dirty);
+        list_init(&session->sends);
+        list_init(&session->typings);
+        if (session_name(session, user, device) < 0)
+                return session_unref(session);
         return session;
 }
 

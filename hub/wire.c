@@ -2,6 +2,7 @@
 /* wire.c: see wire.h. Each type has a row that says which fields it needs and which it may have. */
 #include "hub/wire.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "hub/auth.h"
@@ -18,7 +19,7 @@ enum wire_field {
         F_N = 1 << 8,
         F_SEQ = 1 << 9,
         F_ACTIVE = 1 << 10,
-        F_PAGE = 1 << 11,      /* before, after, limit */
+        F_PAGE = 1 << 11,      /* before, after, limit, versions */
         F_CONV_PAGE = 1 << 12, /* after (a conv), limit */
         F_USERS = 1 << 13,
         F_STATUS = 1 << 14,
@@ -153,6 +154,8 @@ static int wire_page(struct request *request, const struct scan_field *fields, s
         if (!wire_uint(fields, count, "before", 1, INT64_MAX / 2, &request->before, NULL) ||
             !wire_uint(fields, count, "after", 0, INT64_MAX / 2, &after, &after_given))
                 return wire_refuse(request, "before and after are seqs");
+        if (!wire_bool(fields, count, "versions", &request->versions, NULL))
+                return wire_refuse(request, "versions is true or false");
         if (request->before && after_given)
                 return wire_refuse(request, "before or after, not both");
         request->after = after_given ? (int64_t)after : -1;
@@ -237,7 +240,7 @@ int wire_parse(struct slice object, struct request *request) {
         request->n = request->seq = request->ref = request->before = request->cursor = 0;
         request->after = -1;
         request->limit = LIMIT_LIST_ITEMS / 4;
-        request->background = request->active = request->has_cursor = request->has_n = false;
+        request->background = request->active = request->has_cursor = request->has_n = request->versions = false;
         int r = scan_object(object, fields, LIMIT_JSON_FIELDS, &count);
         if (r)
                 return wire_refuse(request, r == SCAN_E_MANY ? "too many fields" : "a field is there twice");
@@ -260,4 +263,19 @@ int wire_parse(struct slice object, struct request *request) {
                 return wire_check_needs(request, wire_types[i].needs);
         }
         return wire_refuse(request, "type is unknown");
+}
+
+int wire_parse_sync(const struct scan_field *fields, size_t count, struct request *request) {
+        memset(request, 0, offsetof(struct request, scratch));
+        request->device = request->epoch = SLICE("");
+        request->limit = LIMIT_PAGE_EVENTS;
+        if (wire_string(request, fields, count, "device", &request->device) < 0 || (request->device.len && !auth_is_id(request->device)))
+                return wire_refuse(request, "device is an id of 1 to 128 bytes without controls, spaces or '/'");
+        if (wire_cursor(request, fields, count))
+                return WIRE_E_INVALID;
+        if (!wire_uint(fields, count, "ack", 0, INT64_MAX / 2, &request->n, &request->has_n))
+                return wire_refuse(request, "ack is the n of an event");
+        if (!wire_uint(fields, count, "limit", 1, LIMIT_PAGE_EVENTS, &request->limit, NULL))
+                return wire_refuse(request, "limit is 1 to 128");
+        return 0;
 }
