@@ -169,12 +169,12 @@ class Store:
         assert answer[0] == 'ok', answer
 
     def delete(self, conv, version, names):
-        return self.call('delete', [key(letter, conv) for letter in 'cmloO'] + self.pairs(names), CHANNELS, COUNTERS, conv,
+        return self.call('delete', [key(letter, conv) for letter in 'cmloOs'] + self.pairs(names), CHANNELS, COUNTERS, conv,
                          self.versions[version], 1000, *names)
 
     def append(self, conv, sender, op, names, version=1, body='1', kind='message', ref='', trusted=0, inbox_max=1000, log_max=1000,
                complete=1, session='s', digest=None):
-        keys = [key(letter, conv) for letter in 'clmoO'] + [key('w', '')] + self.pairs(names)
+        keys = [key(letter, conv) for letter in 'clmoO'] + [key('w', ''), key('s', conv)] + self.pairs(names)
         return self.with_counted(self.call('append', keys, CHANNELS, COUNTERS, conv, sender, 'dev', session, digest or sender + op, op, kind,
                                            ref, body, self.versions[version], trusted, inbox_max, log_max, complete, *names))
 
