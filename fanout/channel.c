@@ -461,11 +461,11 @@ static void channel_take_verdicts(struct channel *channel, const struct redisRep
 }
 
 static int channel_answer(const struct redisReply *reply) {
-        struct slice code = store_text(store_item(reply, 1));
         if (!reply)
                 return FANOUT_E_UNAVAILABLE;
+        struct slice code = store_text(store_item(reply, 1)); /* or the epoch */
         if (!slice_is(store_text(store_item(reply, 0)), "err"))
-                return store_text(store_item(reply, 1)).len < CHANNEL_EPOCH_BYTES ? 0 : FANOUT_E_UNAVAILABLE;
+                return code.len < CHANNEL_EPOCH_BYTES ? 0 : FANOUT_E_UNAVAILABLE;
         return slice_is(code, "forbidden") ? FANOUT_E_FORBIDDEN : slice_is(code, "no_channel") ? FANOUT_E_NO_CHANNEL : FANOUT_E_NOT_FOUND;
 }
 
@@ -599,9 +599,10 @@ static void channel_on_followed(void *arg, const struct redisReply *reply) {
                 channel_open(channel, reply);
         if (ask->sub) {
                 list_remove(&ask->link);
-                struct channel_place place = { .epoch = store_text(store_item(reply, 1)) };
+                struct channel_place place = { .epoch = SLICE("") };
                 uint64_t next = 0;
                 if (!answer) {
+                        place.epoch = store_text(store_item(reply, 1));
                         place.seq = (uint64_t)store_int(store_item(reply, 2));
                         place.recovered = !ask->has_since ||
                                           (slice_is(place.epoch, ask->since_epoch) && ask->since_seq <= place.seq &&
