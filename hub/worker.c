@@ -94,7 +94,8 @@ static void worker_flush(struct worker *worker) {
         struct list *link;
         uv_update_time(&worker->loop);
         worker->flushed_ms = uv_now(&worker->loop);
-        for (int i = 0; i < LIMIT_FLUSH_SESSIONS && (link = list_first(&hub->dirty)); i++) {
+        uint64_t ends_ns = uv_hrtime() + LIMIT_FLUSH_US * 1000;
+        for (int i = 0; i < LIMIT_FLUSH_SESSIONS && (link = list_first(&hub->dirty)) && uv_hrtime() < ends_ns; i++) {
                 list_remove(link);
                 session_flush(LIST_CONTAINER(link, struct session, dirty));
         }

@@ -105,6 +105,7 @@ const world = [
     do: async (w, { conv }) => {
       await w.api.call('DELETE', `/v1/conversations/${conv}`);
       w.conversations.delete(conv);
+      for (const [name, message] of w.messages) if (message.conv === conv) w.messages.delete(name); // its log is gone
     },
   },
   { say: 'backend disconnects USER', eg: 'backend disconnects bob', do: (w, { user }) => w.api.disconnect(user) },
