@@ -5,7 +5,8 @@
  *   channel#1  A subscription's next entry is at most one behind the head; in TODO, or it has all (LEVEL), or it is clear who
  *              brings it back to TODO: a page (WAITING), its owner (PARKED), the answer of a check (HELD).
  *   channel#2  The head is the highest seq that all frames up to were here; a hole above it (top) is read from the log.
- *   channel#3  There is at most one page under way for a channel. It is for who waits longest, and serves all who find theirs in it.
+ *   channel#3  There is at most one page under way for a channel. It is by turns for who is furthest behind, which serves most of a
+ *              crowd that comes back, and for who waits longest, so that nobody waits for ever; and serves all who find theirs in it.
  *   channel#4  era counts how often the past was lost, round how often it is asked who may read: a subscription with an old one
  *              is dealt with when its turn comes, so neither ever walks through all subscribers at once.
  */
@@ -64,6 +65,8 @@ struct channel {
         uint32_t read_era, check_round;
         uint64_t head, top;  /* all entries up to head were here; there are entries up to top */
         uint64_t first;      /* the log begins there */
+        uint64_t lowest;     /* what those in WAITING need is not below it; UINT64_MAX: nobody waits */
+        bool read_lowest;    /* the latest page began there */
         uint64_t read_after, read_head, read_top, check_head; /* when the question was asked */
         char epoch[CHANNEL_EPOCH_BYTES];
         size_t conv_len;
@@ -160,6 +163,7 @@ static struct channel *channel_new(struct channel_table *table, struct slice con
         for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
                 list_init(lists[i]);
         channel->table = table;
+        channel->lowest = UINT64_MAX;
         channel->conv_len = conv.len;
         memcpy(channel->conv, conv.ptr, conv.len);
         HASH_ADD_KEYPTR(hh, table->channels, channel->conv, channel->conv_len, channel);
@@ -220,6 +224,11 @@ static void channel_wake(struct channel *channel, struct list *from) {
         channel_mark_busy(channel);
 }
 
+static void channel_wake_waiting(struct channel *channel) {
+        channel->lowest = UINT64_MAX;
+        channel_wake(channel, &channel->waiting);
+}
+
 /* The next entry is here. */
 static void channel_push(struct channel *channel, struct frame *frame) {
         channel->head++;
@@ -261,7 +270,7 @@ static void channel_take_page(struct channel *channel, const struct redisReply *
                         channel_push(channel, frame);
                 frame_unref(frame);
         }
-        channel_wake(channel, &channel->waiting);
+        channel_wake_waiting(channel);
 }
 
 static void channel_on_page(void *arg, const struct redisReply *reply) {
@@ -313,10 +322,13 @@ static void channel_settle(struct channel *channel) {
         if (!channel->open || channel->gone || channel->reading)
                 return;
         struct list *first = list_first(&channel->waiting);
-        if (channel->top > channel->head)
+        if (channel->top > channel->head) {
                 channel_read(channel, channel->head);
-        else if (first)
-                channel_read(channel, LIST_CONTAINER(first, struct channel_sub, link)->next - 1);
+        } else if (first) {
+                uint64_t longest = LIST_CONTAINER(first, struct channel_sub, link)->next;
+                channel->read_lowest = !channel->read_lowest;
+                channel_read(channel, (channel->read_lowest ? channel->lowest : longest) - 1);
+        }
 }
 
 /* ---- giving ---- */
@@ -367,6 +379,7 @@ static unsigned channel_serve(struct channel *channel, unsigned most) {
                         frame = channel_run_find(&channel->page, sub->next);
                 if (!frame) {
                         channel_put(&channel->waiting, sub);
+                        channel->lowest = sub->next < channel->lowest ? sub->next : channel->lowest;
                         return given + 1;
                 }
                 if (given == most) {
@@ -427,7 +440,7 @@ static void channel_end_all(struct channel *channel, int answer) {
         HASH_DEL(channel->table->channels, channel);
         list_remove(&channel->due);
         channel_wake(channel, &channel->level);
-        channel_wake(channel, &channel->waiting);
+        channel_wake_waiting(channel);
         channel_wake(channel, &channel->held);
         /* Who is PARKED comes when there is room. */
 }
@@ -442,7 +455,7 @@ static void channel_reset(struct channel *channel, struct slice epoch, uint64_t 
         channel_run_clear(&channel->recent);
         channel_run_clear(&channel->page);
         channel_wake(channel, &channel->level);
-        channel_wake(channel, &channel->waiting);
+        channel_wake_waiting(channel);
 }
 
 /* What the store said of each that was asked for. */

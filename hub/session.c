@@ -21,6 +21,7 @@
 #include "base/metrics.h"
 #include "fanout/cast.h"
 #include "fanout/inbox.h"
+#include "hub/answer.h"
 #include "hub/hub.h"
 #include "hub/protocol.h"
 #include "hub/subscription.h"
@@ -718,14 +719,23 @@ struct session_typing {
         char conv[];
 };
 
+static void session_on_typing_cast(void *arg, int answer) {
+        struct session *session = arg;
+        if (answer == FANOUT_E_CHANNEL && session_is_open(session))
+                session_error_id(session, false, 0, answer_code(answer), answer_message(answer));
+        session_unref(session);
+}
+
 static void session_cast_typing(struct session_typing *row, bool active) {
         struct session *session = row->session;
         char header[2 * LIMIT_ID_BYTES + 8];
         int len = snprintf(header, sizeof(header), "%.*s %s %d", (int)row->conv_len, row->conv, session->user, active);
         metrics_add(TYPING, 1);
         if (cast_send(&session->hub->fanout, (struct slice){ row->conv, row->conv_len }, session->subscriber.user, 'T',
-                      (struct slice){ header, (size_t)len }, SLICE(""), NULL, NULL))
+                      (struct slice){ header, (size_t)len }, SLICE(""), session_on_typing_cast, session_ref(session))) {
                 metrics_add(EPHEMERAL_DROPPED, 1);
+                session_unref(session);
+        }
 }
 
 static void session_typing_free(struct session_typing *row) {

@@ -132,6 +132,18 @@ const refused = [
   ['a watch of numbers', { type: 'watch', users: [1, 2] }, ['bad_request']],
   ['a watch of a user with a slash', { type: 'watch', users: ['a/b'] }, ['bad_request']],
   ['a watch of 201 users', { type: 'watch', users: Array.from({ length: 201 }, (_, i) => `u${i}`) }, ['bad_request', 'too_large']],
+  ['a subscribe without a conversation', { type: 'subscribe' }, ['bad_request']],
+  ['a subscribe to nowhere', { type: 'subscribe', conv: 'nowhere' }, ['not_found']],
+  ['a subscribe to a group', { type: 'subscribe', conv: 'c' }, ['bad_request']],
+  ['a subscribe to the channel of others', { type: 'subscribe', conv: 'staff' }, ['forbidden']],
+  ['a subscribe since a word', { type: 'subscribe', conv: 'news', since: 'yesterday' }, ['bad_request']],
+  ['a subscribe since a seq without an epoch', { type: 'subscribe', conv: 'news', since: { seq: 1 } }, ['bad_request']],
+  ['a subscribe since an epoch without a seq', { type: 'subscribe', conv: 'news', since: { epoch: 'e' } }, ['bad_request']],
+  ['a subscribe since a seq below zero', { type: 'subscribe', conv: 'news', since: { epoch: 'e', seq: -1 } }, ['bad_request']],
+  ['an unsubscribe without a conversation', { type: 'unsubscribe' }, ['bad_request']],
+  ['a send of a stranger to an open channel', send({ conv: 'news' }), ['forbidden']],
+  ['a read in a channel', { type: 'read', conv: 'news', seq: 1 }, ['bad_request']],
+  ['a signal to a channel', { type: 'signal', conv: 'news', body: 1 }, ['bad_request']],
   ['a status that does not exist', { type: 'status', status: 'dancing' }, ['bad_request']],
   ['a status that is a number', { type: 'status', status: 1 }, ['bad_request']],
   ['an auth without a token', { type: 'auth' }, ['unauthorized', 'bad_request']],
@@ -147,6 +159,57 @@ const refusedCases = refused.map(([sentence, request, codes]) => ({
     expect(raw.closed === undefined, `it was closed with ${raw.closed?.code}`);
   },
 }));
+
+// ---- channels -----------------------------------------------------------------------------------------------------------
+
+const channelCases = [
+  {
+    name: 'a subscribe since an epoch that was is answered recovered:false, and goes on',
+    async run(bench) {
+      const raw = await bench.session();
+      const { epoch, seq, recovered } = await ask(raw, { type: 'subscribe', conv: 'news' });
+      expect(recovered === true && seq === 1, `it was answered seq ${seq}, recovered ${recovered}`);
+      for (const [since, wanted] of [[{ epoch: 'another', seq: 1 }, false], [{ epoch: long(5000), seq: 1 }, false], [{ epoch, seq: 2 }, false], [{ epoch, seq: 1 }, true]]) {
+        const again = await ask(raw, { type: 'subscribe', conv: 'news', since });
+        expect(again.recovered === wanted && again.seq === 1 && again.epoch === epoch, `since ${JSON.stringify(since).slice(0, 100)} was answered ${JSON.stringify(again)}`);
+      }
+      const from0 = await ask(raw, { type: 'subscribe', conv: 'news', since: { epoch, seq: 0 } });
+      const entry = await raw.message((each) => each.type === 'message' && each.conv === 'news', 'the entry');
+      expect(from0.recovered && entry.seq === 1 && entry.n === undefined && entry.id === undefined && entry.body === 'good morning', `it got ${JSON.stringify(entry)}`);
+      await alive(raw);
+    },
+  },
+  {
+    name: 'an unsubscribe is ok, twice too, and a subscribe that it overtakes is a conflict',
+    async run(bench) {
+      const raw = await bench.session();
+      raw.text([{ type: 'subscribe', id: 1, conv: 'news' }, { type: 'unsubscribe', id: 2, conv: 'news' }, { type: 'unsubscribe', id: 3, conv: 'news' }]);
+      const replies = [];
+      for (const id of [1, 2, 3]) replies.push(await raw.message((each) => each.id === id && each.type !== 'welcome', `the answer to ${id}`));
+      expect(replies.map(({ type, code }) => code ?? type).join() === 'conflict,ok,ok', `they were answered ${JSON.stringify(replies)}`);
+    },
+  },
+  {
+    name: 'the 257th subscription of a session is too_large',
+    async run(bench) {
+      const raw = await bench.session();
+      for (let i = 0; i < 256; i += 1) await bench.hub.api.conversation(`many${i}`, [], 'channel', { public: true });
+      for (let i = 0; i < 256; i += 1) expect((await ask(raw, { type: 'subscribe', conv: `many${i}` })).type === 'subscribed', `the ${i}th was refused`);
+      const reply = await ask(raw, { type: 'subscribe', conv: 'news' });
+      expect(reply.code === 'too_large', `it was answered ${JSON.stringify(reply)}`);
+      expect((await ask(raw, { type: 'subscribe', conv: 'many7' })).type === 'subscribed', 'one that is there already was refused');
+    },
+  },
+  {
+    name: 'an ack of a channel gets no answer',
+    async run(bench) {
+      const raw = await bench.session();
+      raw.text({ type: 'ack', conv: 'news', seq: 1 });
+      await alive(raw);
+      expect(!raw.messages.some((each) => each.type === 'error'), 'it was refused');
+    },
+  },
+];
 
 // ---- refused, by an error or a close: which is not said ---------------------------------------------------------------
 
@@ -471,4 +534,4 @@ const rightCases = [
   },
 ];
 
-export const frameCases = [...rightCases, ...refusedCases, ...malformedCases, ...eitherWayCases, ...sizeCases, ...brokenCases];
+export const frameCases = [...rightCases, ...refusedCases, ...channelCases, ...malformedCases, ...eitherWayCases, ...sizeCases, ...brokenCases];

@@ -25,10 +25,14 @@ await hub.untilReady();
 await hub.api.conversation('c', ['alice', 'bob']);
 await hub.api.conversation('vault', ['carol', 'dora']);
 await hub.api.send('c', { op: 'the first', from: 'alice', body: 'the only message' });
+await hub.api.conversation('news', ['carol'], 'channel', { public: true });
+await hub.api.conversation('staff', ['carol'], 'channel');
+await hub.api.send('news', { op: 'the first', from: 'carol', body: 'good morning' });
 const workers = hub.workers().map(({ pid }) => pid);
 const stored = new Map([
   ['c', 1],
   ['vault', 0],
+  ['news', 1],
 ]);
 
 const witness = new Device({ user: 'bob', device: 'witness', target: () => hub.wsUrl, token: (user, device) => makeToken(JWT_SECRET, { sub: user, dev: device }) });

@@ -193,6 +193,18 @@ class Store:
         return self.with_counted(self.call('cast', [key('c', conv), key('m', conv)] + self.pairs(names, 'u'), CHANNELS, conv, sender,
                                            self.versions[version], letter, header, body, *names))
 
+    def follow(self, conv, node, *users, keep=0):
+        return self.call('follow', [key(letter, conv) for letter in 'cml'], node, keep, *users)
+
+    def unfollow(self, conv, node):
+        return self.call('unfollow', [key('c', conv)], node)
+
+    def replay(self, conv, after, limit=100, size=100000):
+        return self.call('replay', [key(letter, conv) for letter in 'cls'], after, limit, size)
+
+    def followers(self, conv):
+        return (self.link('HGET', key('c', conv), 'subs') or '').split()
+
     def member(self, conv, user):
         packed = self.link('HGET', key('m', conv), user)
         return packed and packed.split(' ')

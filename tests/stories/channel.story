@@ -12,6 +12,7 @@ bob.phone   sees m2 as edit of m1
 bob.phone   sends "me too" to #news -> error forbidden
 bob.phone   reads m3 -> error bad_request
 ann.desk    signals "ring" to #news -> error bad_request
+ann.desk    types in #news -> error bad_request
 dave.phone  unsubscribes from #news
 ann.desk    sends "without dave" as m4
 carol.phone receives m4

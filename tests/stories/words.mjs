@@ -403,6 +403,13 @@ const device = [
     say: 'reads NAME -> error CODE', eg: 'bob.phone reads m1 -> error bad_request',
     do: (w, d, { name, code }) => refusedWith(d.read(w.message(name).conv, w.message(name).seq), code, `${d.name}'s read`),
   },
+  {
+    say: 'types in CONV -> error CODE', eg: 'bob.phone types in #news -> error bad_request',
+    do: async (w, d, { conv, code }) => {
+      d.tell('typing', { conv, active: true });
+      await d.until(() => d.lastError?.code === code, `${d.name} is told ${code}`);
+    },
+  },
   { say: 'signals TEXT to CONV -> error CODE', eg: 'bob.phone signals "ring" to #news -> error bad_request', do: (w, d, { text, conv, code }) => refusedWith(d.request('signal', { conv, body: text }), code, `${d.name}'s signal`) },
   // -- receipts
   {
