@@ -2,8 +2,8 @@
 /*
  * channel.c: see channel.h. The store's side is lua/channel.lua.
  *
- *   channel#1  A subscription's next entry is at most one behind the head; in TODO, or it has all (LEVEL), or it is clear who
- *              brings it back to TODO: a page (WAITING), its owner (PARKED), the answer of a check (HELD).
+ *   channel#1  A subscription's next entry is at most one behind the head; in READY, or it has all (LEVEL), or it is clear who
+ *              brings it back to READY: a page (WAITING), its owner (PARKED), the answer of a check (HELD).
  *   channel#2  The head is the highest seq that all frames up to were here; a hole above it (top) is read from the log.
  *   channel#3  There is at most one page under way for a channel. It is by turns for who is furthest behind, which serves most of a
  *              crowd that comes back, and for who waits longest, so that nobody waits for ever; and serves all who find theirs in it.
@@ -48,9 +48,9 @@ struct channel_run {
 struct channel {
         UT_hash_handle hh;
         struct channel_table *table;
-        struct list busy; /* in table->busy while someone is in todo */
+        struct list busy; /* in table->busy while someone is in ready */
         struct list due;  /* in table->due while it is to be asked who may read */
-        struct list level, todo, waiting, held; /* struct channel_sub, link */
+        struct list level, ready, waiting, held; /* struct channel_sub, link */
         struct list checked, unchecked, asked;  /* struct channel_sub, check: all subscriptions are in one of them */
         struct channel_run recent, page;
         uint32_t subs;    /* subscriptions */
@@ -158,7 +158,7 @@ static struct channel *channel_new(struct channel_table *table, struct slice con
         struct channel *channel = calloc(1, sizeof(*channel) + conv.len);
         if (!channel)
                 return NULL;
-        struct list *const lists[] = { &channel->busy, &channel->due, &channel->level, &channel->todo, &channel->waiting, &channel->held,
+        struct list *const lists[] = { &channel->busy, &channel->due, &channel->level, &channel->ready, &channel->waiting, &channel->held,
                                        &channel->checked, &channel->unchecked, &channel->asked };
         for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
                 list_init(lists[i]);
@@ -214,13 +214,13 @@ static void channel_check_soon(struct channel *channel, bool doubt);
 static void channel_settle(struct channel *channel);
 
 static void channel_mark_busy(struct channel *channel) {
-        if (!list_is_empty(&channel->todo) && list_is_empty(&channel->busy))
+        if (!list_is_empty(&channel->ready) && list_is_empty(&channel->busy))
                 list_append(&channel->table->busy, &channel->busy);
 }
 
 /* Whoever is in a list has something to be given. */
 static void channel_wake(struct channel *channel, struct list *from) {
-        list_splice(&channel->todo, from);
+        list_splice(&channel->ready, from);
         channel_mark_busy(channel);
 }
 
@@ -291,7 +291,7 @@ static void channel_on_page(void *arg, const struct redisReply *reply) {
         }
         /* One that failed or brought nothing is tried again each second (channel_tick). */
         bool in_vain = !reply || (store_count(reply) <= 3 && channel->top == channel->read_top);
-        if (!in_vain && list_is_empty(&channel->due) && list_is_empty(&channel->todo))
+        if (!in_vain && list_is_empty(&channel->due) && list_is_empty(&channel->ready))
                 channel_settle(channel);
         channel_release(channel);
 }
@@ -358,9 +358,9 @@ static void channel_lose(struct channel *channel, struct channel_sub *sub) {
         sub->calls->on_lost(sub, &place);
 }
 
-/* Gives the first of TODO what is there for it, at most most frames. Returns how much work it was. */
+/* Gives the first of READY what is there for it, at most most frames. Returns how much work it was. */
 static unsigned channel_serve(struct channel *channel, unsigned most) {
-        struct channel_sub *sub = LIST_CONTAINER(list_first(&channel->todo), struct channel_sub, link);
+        struct channel_sub *sub = LIST_CONTAINER(list_first(&channel->ready), struct channel_sub, link);
         unsigned given = 0;
         if (channel->gone) {
                 channel_detach(sub);
@@ -383,7 +383,7 @@ static unsigned channel_serve(struct channel *channel, unsigned most) {
                         return given + 1;
                 }
                 if (given == most) {
-                        channel_put(&channel->todo, sub);
+                        channel_put(&channel->ready, sub);
                         return given;
                 }
                 if (!sub->calls->on_entry(sub, frame)) {
@@ -409,10 +409,10 @@ void channel_turn(struct channel_table *table) {
                 struct channel *channel = LIST_CONTAINER(list_first(&table->busy), struct channel, busy);
                 unsigned quantum = left < CHANNEL_QUANTUM ? left : CHANNEL_QUANTUM, used = 0;
                 channel->holds++; /* the last one may leave by on_end() */
-                while (used < quantum && !list_is_empty(&channel->todo))
+                while (used < quantum && !list_is_empty(&channel->ready))
                         used += channel_serve(channel, quantum - used);
                 list_remove(&channel->busy);
-                if (list_is_empty(&channel->todo))
+                if (list_is_empty(&channel->ready))
                         channel_settle(channel);
                 else
                         list_append(&table->busy, &channel->busy);
@@ -512,7 +512,7 @@ static void channel_on_checked(void *arg, const struct redisReply *reply) {
                 else
                         channel_ask_who(channel);
         }
-        if (list_is_empty(&channel->todo))
+        if (list_is_empty(&channel->ready))
                 channel_settle(channel);
         channel->holds--;
         channel_release(channel);
@@ -596,7 +596,7 @@ static void channel_enter(const struct channel_ask *ask, uint64_t next) {
         sub->next = next;
         sub->era = channel->era;
         sub->round = ask->round;
-        channel_put(next <= channel->head ? &channel->todo : &channel->level, sub);
+        channel_put(next <= channel->head ? &channel->ready : &channel->level, sub);
         channel_mark_busy(channel);
         if (!channel_lets_read(channel, sub))
                 channel_check_soon(channel, false); /* meanwhile it became uncertain who may */
@@ -692,7 +692,7 @@ void channel_resume(struct channel_sub *sub) {
         struct channel *channel = sub->channel;
         if (!channel || !list_is_empty(&sub->link))
                 return; /* not PARKED */
-        channel_put(&channel->todo, sub);
+        channel_put(&channel->ready, sub);
         channel_mark_busy(channel);
 }
 
@@ -717,7 +717,7 @@ void channel_on_entry(struct channel_table *table, uint64_t seq, struct slice co
         }
         if (seq > channel->top)
                 channel->top = seq;
-        if (list_is_empty(&channel->todo))
+        if (list_is_empty(&channel->ready))
                 channel_settle(channel);
 }
 
@@ -740,7 +740,7 @@ void channel_tick(struct channel_table *table) {
                 if (channel->check_failed)
                         channel_check_soon(channel, false);
                 channel->check_failed = false;
-                if (list_is_empty(&channel->todo) && (channel->top > channel->head || !list_is_empty(&channel->waiting)))
+                if (list_is_empty(&channel->ready) && (channel->top > channel->head || !list_is_empty(&channel->waiting)))
                         channel_settle(channel);
         }
 }

@@ -6,7 +6,7 @@
  * an audience of any size holds up nobody else:
  *
  *                 a frame comes              queued
- *      LEVEL ---------------------> TODO -----------------> LEVEL
+ *      LEVEL ---------------------> READY -----------------> LEVEL
  *                                   |  ^ ^
  *          its next frame is gone   |  | |  channel_resume()
  *          from here                v  | '------------------------ PARKED  the outbox had no room
@@ -14,7 +14,7 @@
  *                                      a page of the log comes: one for all who wait, whoever asked
  *
  * 1. A subscription gets every entry from its place on, in order, once; or it is told that the log does not reach back: on_lost().
- * 2. Frames are held only while someone in TODO needs them. A slow subscriber costs no memory here: the log is the buffer.
+ * 2. Frames are held only while someone in READY needs them. A slow subscriber costs no memory here: the log is the buffer.
  * 3. The node is in the store's list of followers while there is a subscription, and told at its end.
  * 4. When members leave, a public channel is closed or the channel is deleted, nothing more is given before the store has said
  *    who still may read; who may not gets on_end().

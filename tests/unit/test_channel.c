@@ -22,6 +22,7 @@
 #include "fanout/fanout.h"
 #include "fanout/node.h"
 #include "fanout/store.h"
+#include "fanout/words.h"
 
 enum { LISTENERS = 4000, ARGS = 160, CALLS = 256, ITEMS = 1024, ENTRIES = 1 << 16 };
 
@@ -145,7 +146,7 @@ static void answer_follow(const struct call *call) {
         answer_int(stage.first);
         answer_int(stage.is_public);
         for (size_t i = 2; i < call->count; i++) {
-                bool may = stage.is_public || stage.members[atoi(call->args[i] + 1)];
+                bool may = stage.is_public || stage.members[words_uint(slice_of(call->args[i] + 1))];
                 keep |= may;
                 answer_int(may);
         }
@@ -158,7 +159,7 @@ static void answer_follow(const struct call *call) {
 }
 
 static void answer_replay(const struct call *call) {
-        uint64_t after = (uint64_t)atoll(call->args[0]), limit = (uint64_t)atoll(call->args[1]);
+        uint64_t after = words_uint(slice_of(call->args[0])), limit = words_uint(slice_of(call->args[1]));
         answer_text("ok");
         answer_text(stage.epoch);
         answer_int(stage.seq);
@@ -306,7 +307,7 @@ static int setup(void **state) {
         memset(&stage, 0, sizeof(stage));
         stage.up = stage.exists = stage.is_public = true;
         stage.first = 1;
-        strcpy(stage.epoch, "e1");
+        snprintf(stage.epoch, sizeof(stage.epoch), "e1");
         stage.fanout.channels = channel_table_new(&stage.fanout);
         assert_non_null(stage.fanout.channels);
         for (size_t i = 0; i < LISTENERS; i++) {
@@ -511,7 +512,7 @@ static void test_a_lost_past_is_told_to_all(void **state) {
                 stage_store(true);
         stage_settle();
         for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
-                strcpy(stage.epoch, rows[row].epoch);
+                snprintf(stage.epoch, sizeof(stage.epoch), "%s", rows[row].epoch);
                 stage.seq = rows[row].seq;
                 channel_repair(stage.fanout.channels);
                 stage_settle();
