@@ -14,5 +14,6 @@ void functions_add(struct buf *out) {
         buf_add_text(out, conversation_lua);
         buf_add_text(out, inbox_lua);
         buf_add_text(out, session_lua);
+        buf_add_text(out, visit_lua);
         buf_add_text(out, node_lua);
 }

@@ -20,8 +20,10 @@
 #include "fanout/query.h"
 #include "hub/answer.h"
 #include "hub/auth.h"
+#include "hub/batch.h"
 #include "hub/http.h"
 #include "hub/hub.h"
+#include "hub/sync.h"
 #include "hub/wire.h"
 #include "presence/registry.h"
 #include "web/page.h"
@@ -34,12 +36,13 @@ struct api_call {
         struct scan_field fields[LIMIT_JSON_FIELDS]; /* of the body, if it is an object */
         size_t count;
         struct request scratch; /* for decoded strings */
+        struct auth_claims claims; /* of a user's token */
 };
 
 struct api_route {
         enum http_method method;
         const char *path;
-        enum { API_OPEN, API_KEY, API_KEY_BODY, API_KEY_MAYBE_BODY, API_DEV } needs;
+        enum { API_OPEN, API_KEY, API_KEY_BODY, API_KEY_MAYBE_BODY, API_TOKEN_BODY, API_DEV } needs;
         void (*handle)(struct api_call *call);
 };
 
@@ -359,6 +362,39 @@ static void api_disconnect(struct api_call *call) {
                                                     http_ref(call->http)));
 }
 
+/* ---- several in one ---- */
+
+static void api_post_batch(struct api_call *call) {
+        const struct scan_value *operations = scan_find(call->fields, call->count, "operations");
+        if (call->http->on_answer)
+                api_invalid(call, "a batch holds no batch");
+        else if (!operations || operations->type != SCAN_ARRAY)
+                api_invalid(call, "operations is a list of {method, path, body}");
+        else
+                batch_run(call->http, operations->raw);
+}
+
+static void api_post_sync(struct api_call *call) {
+        struct hub *hub = api_hub(call);
+        const struct scan_value *ops = scan_find(call->fields, call->count, "ops");
+        if (wire_parse_sync(call->fields, call->count, &call->scratch)) {
+                api_invalid(call, call->scratch.error);
+                return;
+        }
+        if (ops && ops->type != SCAN_NULL && ops->type != SCAN_ARRAY) {
+                api_invalid(call, "ops is a list of requests");
+                return;
+        }
+        if (call->claims.device[0])
+                call->scratch.device = slice_of(call->claims.device); /* as for hello, the token's counts */
+        if (call->scratch.device.len == 0)
+                api_invalid(call, "device is neither in the token nor in the body");
+        else if (!hub_is_ready(hub))
+                http_fail_code(call->http, ERROR_UNAVAILABLE, NULL);
+        else
+                sync_run(call->http, slice_of(call->claims.user), &call->scratch, ops && ops->type == SCAN_ARRAY ? ops->raw : SLICE("[]"));
+}
+
 /* ---- development ---- */
 
 struct api_dev_token {
@@ -448,6 +484,8 @@ static const struct api_route api_routes[] = {
         { HTTP_POST, "/v1/presence", API_KEY_BODY, api_post_presence },
         { HTTP_GET, "/v1/users/{u}/devices", API_KEY, api_get_devices },
         { HTTP_POST, "/v1/users/{u}/disconnect", API_KEY_MAYBE_BODY, api_disconnect },
+        { HTTP_POST, "/v1/sync", API_TOKEN_BODY, api_post_sync },
+        { HTTP_POST, "/v1/batch", API_KEY_BODY, api_post_batch },
         { HTTP_GET, "/v1/dev/token", API_DEV, api_get_dev_token },
 };
 
@@ -503,6 +541,17 @@ static bool api_read_body(struct api_call *call, bool may_be_empty) {
         return true;
 }
 
+/* A user's token; false and answered if it is none. */
+static bool api_verify(struct api_call *call) {
+        struct http *http = call->http;
+        int r = auth_verify(http->hub->auth, slice_of(http->bearer), clock_wall_ms(), &call->claims);
+        if (!r)
+                return true;
+        metrics_add(AUTH_FAILURES, 1);
+        http_fail_code(http, r == AUTH_E_EXPIRED ? ERROR_TOKEN_EXPIRED : ERROR_UNAUTHORIZED, NULL);
+        return false;
+}
+
 static void api_run(struct api_call *call, const struct api_route *route) {
         struct http *http = call->http;
         if (route->needs == API_OPEN) {
@@ -513,6 +562,9 @@ static void api_run(struct api_call *call, const struct api_route *route) {
                 else if (!http->loopback)
                         http_fail_code(http, ERROR_FORBIDDEN, "only from this machine");
                 else
+                        route->handle(call);
+        } else if (route->needs == API_TOKEN_BODY) {
+                if (api_verify(call) && api_read_body(call, false))
                         route->handle(call);
         } else if (!auth_is_api_key(http->hub->auth, slice_of(http->bearer))) {
                 metrics_add(AUTH_FAILURES, 1);

@@ -79,6 +79,24 @@ struct http *http_new(struct hub *hub, struct lws *wsi) {
         return http;
 }
 
+struct http *http_new_inner(const struct http *outer, http_answer_fn on_answer, void *arg) {
+        struct http *http = calloc(1, sizeof(*http));
+        if (!http)
+                return NULL;
+        http->refs = 1;
+        http->hub = outer->hub;
+        http->on_answer = on_answer;
+        http->answer_arg = arg;
+        http->loopback = outer->loopback;
+        http->dispatched = true;
+        memcpy(http->bearer, outer->bearer, sizeof(http->bearer));
+        buf_init(&http->body, LIMIT_HTTP_BODY_BYTES);
+        buf_init(&http->response, HTTP_RESPONSE_BYTES);
+        wheel_timer_init(&http->deadline, http_on_deadline);
+        list_init(&http->link);
+        return http;
+}
+
 struct http *http_ref(struct http *http) {
         http->refs++;
         return http;
@@ -97,12 +115,17 @@ void http_on_body(struct http *http, const void *bytes, size_t len) {
         buf_add(&http->body, bytes, len);
 }
 
+void http_renew(struct http *http) {
+        if (http->wsi)
+                wheel_start(http->hub->wheel, &http->deadline, uv_now(http->hub->loop) + HTTP_DEADLINE_MS);
+}
+
 void http_dispatch(struct http *http) {
         if (http->dispatched)
                 return;
         http->dispatched = true;
         lws_set_timeout(http->wsi, NO_PENDING_TIMEOUT, 0);
-        wheel_start(http->hub->wheel, &http->deadline, uv_now(http->hub->loop) + HTTP_DEADLINE_MS);
+        http_renew(http);
         metrics_add(HTTP_REQUESTS, 1);
         api_handle(http);
 }
@@ -111,6 +134,8 @@ static void http_answer_with(struct http *http, int status, const char *content_
         if (http->answered)
                 abort(); /* breaks http#1 */
         http->answered = true;
+        if (http->on_answer)
+                http->on_answer(http->answer_arg, status, content_type, http->head ? SLICE("") : body);
         if (!http->wsi)
                 return;
         char *front = buf_reserve(&http->response, LWS_PRE);

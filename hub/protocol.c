@@ -55,8 +55,10 @@ struct protocol_wait {
 
 static struct protocol_wait *protocol_wait_new(struct session *session, const struct request *request, const char *type) {
         struct protocol_wait *wait = malloc(sizeof(*wait));
-        if (!wait)
+        if (!wait) {
+                session_error(session, request, ERROR_INTERNAL, NULL);
                 return NULL;
+        }
         *wait = (struct protocol_wait){ session, type, request->has_id, request->id };
         session_begin(session);
         return wait;

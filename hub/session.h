@@ -41,6 +41,8 @@ struct session_typing;
 
 enum session_state { SESSION_FRESH, SESSION_ATTACHING, SESSION_REPLAYING, SESSION_LIVE, SESSION_CLOSING, SESSION_ENDED };
 
+enum { SESSION_STEP = 32, SESSION_STEPS = 8 }; /* together a window */
+
 struct session {
         uint32_t refs; /* the socket, and each answer under way */
         enum session_state state;
@@ -58,12 +60,15 @@ struct session {
         struct outbox_place written; /* what was given to the socket */
         uint64_t last_event;        /* the latest n that was really sent: n may skip */
         uint32_t unacked;           /* events between acked and sent: so many at most */
+        uint64_t queued;            /* events queued since the session has its place */
+        uint64_t steps[SESSION_STEPS]; /* n of each SESSION_STEP-th of them, a ring */
         uint64_t opened_ms, heard_ms, pinged_ms; /* pinged_ms 0: no ping is open */
         int64_t token_ms;           /* wall time at which the token expires; 0: no token yet */
         uint16_t in_flight;         /* requests waiting for the store */
         bool registered;            /* in the node's audience */
         bool again, again_due;      /* it is registered anew, and is to be once more after that */
-        uint64_t again_sent;        /* what sent was when that began: the head cannot be below it */
+        uint64_t again_sent, again_head; /* what they were when that began: the store's head is not below, or it lost its past */
+        bool head_unsure;           /* the head may be higher than we know: a page tells */
         bool counted;               /* in the gauge of sessions */
         bool caught_up_sent, background, blocked, paused, close_sent, expiring_sent;
         bool page_failed;           /* it is asked for again in a moment */
@@ -77,12 +82,20 @@ struct session {
         char epoch[64];
         struct list sends;          /* struct protocol_job, link: sends of this session, in their order */
         struct list typings;        /* struct session_typing, link */
+        void (*on_reply)(void *arg, struct slice text); /* of a visit; else NULL */
+        void *reply_arg;
 };
 
 /* The upgrade is done. claims: from the Authorization header, or NULL. NULL without memory. */
 struct session *session_new(struct hub *hub, struct lws *wsi, const struct auth_claims *claims);
 struct session *session_ref(struct session *session);
 struct session *session_unref(struct session *session);
+
+/*
+ * A visit: a session without socket and events, known to nobody, whose requests are those of one POST /v1/sync (sync.c). It is open
+ * from the start; replies go to on_reply. Let go with session_unref(). NULL without memory.
+ */
+struct session *session_new_visit(struct hub *hub, struct slice user, struct slice device, void (*on_reply)(void *arg, struct slice text), void *arg);
 
 /* From the socket. */
 void session_on_frame(struct session *session, struct slice text, bool binary);

@@ -2,6 +2,7 @@
 /* wire.c: see wire.h. Each type has a row that says which fields it needs and which it may have. */
 #include "hub/wire.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "hub/auth.h"
@@ -262,4 +263,19 @@ int wire_parse(struct slice object, struct request *request) {
                 return wire_check_needs(request, wire_types[i].needs);
         }
         return wire_refuse(request, "type is unknown");
+}
+
+int wire_parse_sync(const struct scan_field *fields, size_t count, struct request *request) {
+        memset(request, 0, offsetof(struct request, scratch));
+        request->device = request->epoch = SLICE("");
+        request->limit = LIMIT_PAGE_EVENTS;
+        if (wire_string(request, fields, count, "device", &request->device) < 0 || (request->device.len && !auth_is_id(request->device)))
+                return wire_refuse(request, "device is an id of 1 to 128 bytes without controls, spaces or '/'");
+        if (wire_cursor(request, fields, count))
+                return WIRE_E_INVALID;
+        if (!wire_uint(fields, count, "ack", 0, INT64_MAX / 2, &request->n, &request->has_n))
+                return wire_refuse(request, "ack is the n of an event");
+        if (!wire_uint(fields, count, "limit", 1, LIMIT_PAGE_EVENTS, &request->limit, NULL))
+                return wire_refuse(request, "limit is 1 to 128");
+        return 0;
 }

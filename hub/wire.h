@@ -46,6 +46,9 @@ struct request {
 /* Takes apart one object that passed scan_text(): 0 or WIRE_E_INVALID (id is set if it could be read). */
 __attribute__((warn_unused_result)) int wire_parse(struct slice object, struct request *request);
 
+/* The fields of a sync: device, cursor, ack (as n), limit (1 to LIMIT_PAGE_EVENTS, the default). 0 or WIRE_E_INVALID. */
+__attribute__((warn_unused_result)) int wire_parse_sync(const struct scan_field *fields, size_t count, struct request *request);
+
 const char *wire_type_text(enum request_type type);
 
 /* For the HTTP API, which has the same fields: a string field decoded into scratch; 1 if absent, 0 and *ret, or -1 if no string. */

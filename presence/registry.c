@@ -31,7 +31,7 @@ static void registry_on_attached(void *arg, const struct redisReply *reply) {
         if (!reply || epoch.len >= sizeof(attached.epoch)) {
                 attached.answer = FANOUT_E_UNAVAILABLE;
         } else if (slice_is(store_text(store_item(reply, 0)), "err")) {
-                attached.answer = FANOUT_E_CONFLICT;
+                attached.answer = slice_is(epoch, "bad_request") ? FANOUT_E_BAD_REQUEST : FANOUT_E_CONFLICT;
         } else {
                 memcpy(attached.epoch, epoch.ptr, epoch.len);
                 attached.cursor = (uint64_t)store_int(store_item(reply, 2));
@@ -68,6 +68,27 @@ int registry_attach(struct fanout *fanout, const struct registry_session *sessio
         store_call_arg_int(call, (int64_t)session->cursor);
         store_call_arg_int(call, LIMIT_DEVICES);
         store_call_arg_int(call, session->again);
+        int r = store_call_send(call, registry_on_attached, job);
+        if (r)
+                free(job);
+        return registry_result(r);
+}
+
+int registry_visit(struct fanout *fanout, const struct registry_session *session, int64_t ack, registry_attached_fn done, void *arg) {
+        struct registry_attach_job *job = malloc(sizeof(*job));
+        if (!job)
+                return -ENOMEM;
+        *job = (struct registry_attach_job){ done, arg };
+        struct call *call = store_call(fanout->store, "visit");
+        store_call_key(call, KEY_USER, session->user);
+        store_call_key(call, KEY_INBOX, session->user);
+        store_call_key(call, KEY_DEVICES, session->user);
+        store_call_arg(call, session->device);
+        store_call_arg_text(call, store_epoch(fanout->store));
+        store_call_arg(call, session->epoch);
+        store_call_arg_int(call, (int64_t)session->cursor);
+        store_call_arg_int(call, LIMIT_DEVICES);
+        store_call_arg_int(call, ack);
         int r = store_call_send(call, registry_on_attached, job);
         if (r)
                 free(job);

@@ -28,6 +28,22 @@ local function write_live(user_key, lines)
   return live
 end
 
+-- A user has so many devices at most: the one not seen for longest makes room for a new one.
+local function make_room(devices_key, devices_max)
+  if redis.call('HLEN', devices_key) < devices_max then
+    return
+  end
+  local oldest_device, oldest_seen
+  local all = redis.call('HGETALL', devices_key)
+  for i = 1, #all, 2 do
+    local seen = tonumber(string.match(all[i + 1], '^%d+ (%d+)'))
+    if not oldest_seen or seen < oldest_seen then
+      oldest_device, oldest_seen = all[i], seen
+    end
+  end
+  redis.call('HDEL', devices_key, oldest_device)
+end
+
 -- b1_attach: a session of a device begins.
 --
 -- KEYS  user, inbox, devices
@@ -73,19 +89,7 @@ redis.register_function('b1_attach', function(keys, args)
   if not cursor then
     fresh = 1
     cursor = head
-    local devices = redis.call('HLEN', keys[3])
-    if devices >= tonumber(args[11]) then
-      -- The one not seen for longest makes room.
-      local oldest_device, oldest_seen
-      local all = redis.call('HGETALL', keys[3])
-      for i = 1, #all, 2 do
-        local seen = tonumber(string.match(all[i + 1], '^%d+ (%d+)'))
-        if not oldest_seen or seen < oldest_seen then
-          oldest_device, oldest_seen = all[i], seen
-        end
-      end
-      redis.call('HDEL', keys[3], oldest_device)
-    end
+    make_room(keys[3], tonumber(args[11]))
   end
   if args[9] ~= '' then
     local n = tonumber(args[10])

@@ -13,6 +13,7 @@ import { makeToken } from '../lib/token.mjs';
 import { eventually } from '../lib/until.mjs';
 import { frameCases } from './frames.mjs';
 import { httpCases } from './http.mjs';
+import { syncCases } from './sync.mjs';
 import { upgradeCases } from './upgrade.mjs';
 
 const HELLO_MS = 300;
@@ -79,7 +80,7 @@ async function unharmed() {
   }
 }
 
-for (const { name, run } of [...upgradeCases, ...frameCases, ...httpCases]) {
+for (const { name, run } of [...upgradeCases, ...frameCases, ...httpCases, ...syncCases]) {
   if (only && !name.includes(only)) continue;
   await tap.run(name, async () => {
     const bench = new Bench();

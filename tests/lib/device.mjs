@@ -12,6 +12,7 @@
 
 import { randomUUID } from 'node:crypto';
 import WebSocket from 'ws';
+import { request } from './api.mjs';
 import { DEADLINE_MS, Watched } from './until.mjs';
 
 const TRACE_FRAMES = 60;
@@ -370,6 +371,32 @@ export class Device extends Watched {
     }
     this.reloads += 1;
     this.changed();
+  }
+
+  // A background sync over HTTP: every page, then an ack for all. What comes is seen as a session would see it; the replies to
+  // `ops`, which go with the first page, are returned.
+  async sync(ops = []) {
+    const results = [];
+    for (let more = true, ack; more || ack !== this.cursor.n; ) {
+      if (this.cursor) ack = this.cursor.n;
+      const answer = await request(this.target().replace(/^ws(.*)\/v1\/ws$/, 'http$1'), 'POST', '/v1/sync', {
+        key: this.token(this.user, this.device),
+        body: { device: this.device, cursor: this.cursor, ack, ops: results.length === 0 ? ops : [] },
+      });
+      this.#note('<', `sync: ${answer.status} ${answer.text}`);
+      if (answer.status !== 200) throw new Error(`${this.name}: sync was answered ${answer.status} ${answer.text}`);
+      const page = answer.json;
+      this.cursor ??= { epoch: page.epoch, n: page.fresh ? page.cursor : 0 };
+      this.unacknowledged = 0;
+      for (const event of page.events) this.#onText(JSON.stringify(event));
+      if (page.cursor < this.cursor.n) this.#fault(`a sync fell back from ${this.cursor.n} to ${page.cursor}`);
+      this.cursor.n = page.cursor;
+      results.push(...page.results);
+      more = page.more;
+    }
+    this.unacknowledged = 0;
+    this.changed();
+    return results;
   }
 
   // ---- acknowledging ------------------------------------------------------------------------------------------------

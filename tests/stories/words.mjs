@@ -249,6 +249,24 @@ const device = [
     },
   },
   { say: 'heads for NODE', eg: 'bob.phone heads for n2', do: (w, d, { node }) => { d.nodeName = node; } }, // at its next connect
+  { say: 'syncs', eg: 'bob.phone syncs', do: (w, d) => within(d.sync(), `the sync of ${d.name} is answered`) }, // over HTTP, without a session
+  {
+    say: 'syncs with TEXT as NAME[ to CONV][ -> seq NUMBER]', eg: 'bob.phone syncs with "yes" as m2 -> seq 2',
+    do: async (w, d, { text, name, conv, number }) => {
+      const message = w.newMessage(name, { conv: w.conv(conv), body: text, from: d.user });
+      const [sent] = await within(d.sync([{ type: 'send', id: 1, conv: message.conv, op: message.op, body: text }]), `the sync of ${d.name} is answered`);
+      expect(sent.type === 'sent' && sent.id === 1 && sent.op === message.op, `the send was answered ${JSON.stringify(sent)}`);
+      expect(number === undefined || sent.seq === number, `${name} was stored as seq ${sent.seq}, not ${number}`);
+      message.seq = sent.seq;
+    },
+  },
+  {
+    say: 'syncs with NAME read', eg: 'bob.phone syncs with m1 read',
+    do: async (w, d, { name }) => {
+      const [ok] = await within(d.sync([{ type: 'read', id: 1, conv: w.message(name).conv, seq: w.message(name).seq }]), `the sync of ${d.name} is answered`);
+      expect(ok.type === 'ok', `the read was answered ${JSON.stringify(ok)}`);
+    },
+  },
   { say: 'forgets its cursor', eg: 'bob.phone forgets its cursor', do: (w, d) => d.forget() },
   {
     say: 'is connected', eg: 'all are connected',

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stage.c: see stage.h. */
-#include "stage.h"
+#include "tests/unit/stage.h"
 
 #include <libwebsockets.h>
 #include <setjmp.h>

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""store: a Redis of the test's own with the functions of fanout/lua loaded, and each function as a method.
+
+Arguments are in the order of the comment above each function; keys are made as contract/keys.def says, all in partition 0.
+"""
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CHANNELS, COUNTERS = 'b:{0}:node:', 'b:{0}:n:'
+PATIENCE_S = 20
+
+
+def key(letter, name):
+    return 'b:{0}:%s:%s' % (letter, name)
+
+
+def library(replace=None):
+    """The files joined in the order of fanout/meson.build; replace: (file, text, by) is a fault to plant."""
+    with open(os.path.join(ROOT, 'fanout/meson.build'), encoding='utf-8') as file:
+        names = re.findall(r"'(lua/\w+\.lua)'", file.read())
+    parts = []
+    for name in names:
+        with open(os.path.join(ROOT, 'fanout', name), encoding='utf-8') as file:
+            text = file.read()
+        if replace and name == 'lua/' + replace[0]:
+            assert text.count(replace[1]) >= 1, 'the fault has no place: %s' % replace[1]
+            text = text.replace(replace[1], replace[2], 1)
+        parts.append(text)
+    return ''.join(parts)
+
+
+class Error(Exception):
+    """Redis answered with an error."""
+
+
+class Link:
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(PATIENCE_S)
+        try:
+            self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
+        self.file = self.socket.makefile('rb')
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+    def send(self, *words):
+        parts = [b'*%d\r\n' % len(words)]
+        for word in words:
+            word = word if isinstance(word, bytes) else str(word).encode()
+            parts.append(b'$%d\r\n%s\r\n' % (len(word), word))
+        self.socket.sendall(b''.join(parts))
+
+    def read(self):
+        line = self.file.readline()
+        kind, rest = line[:1], line[1:-2].decode()
+        if kind == b'$':
+            return None if rest == '-1' else self.file.read(int(rest) + 2)[:-2].decode()
+        if kind == b'*':
+            return [self.read() for _ in range(int(rest))]
+        if kind == b':':
+            return int(rest)
+        if kind == b'-':
+            raise Error(rest)
+        if kind == b'+':
+            return rest
+        raise EOFError('Redis closed the connection')
+
+    def __call__(self, *words):
+        self.send(*words)
+        return self.read()
+
+
+class Server:
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix='belfry-functions-')
+        self.path = os.path.join(self.folder, 'redis.sock')
+        self.process = subprocess.Popen(
+            [os.environ.get('BELFRY_TEST_REDIS', 'redis-server'), '--port', '0', '--unixsocket', self.path, '--dir', self.folder,
+             '--save', '', '--appendonly', 'no'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                self.link = Link(self.path)
+                if self.link('PING') == 'PONG':
+                    break
+            except (OSError, Error):
+                assert self.process.poll() is None and time.monotonic() < deadline, 'redis-server does not start'
+
+    def close(self):
+        self.link.close()
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.folder)
+
+
+class Node:
+    """A hub worker as the store sees it: its channel."""
+
+    def __init__(self, server, name):
+        self.name, self.link = name, Link(server.path)
+        self.link('SSUBSCRIBE', CHANNELS + name)
+
+    def messages(self, server):
+        """All that was published until now."""
+        server.link('SPUBLISH', CHANNELS + self.name, 'end')
+        out = []
+        while True:
+            text = self.link.read()[2]
+            if text == 'end':
+                return out
+            out.append(text)
+
+    def close(self):
+        self.link.close()
+
+
+class Store:
+    """An emptied store; the functions as methods."""
+
+    def __init__(self, server, replace=None):
+        self.link = server.link
+        self.link('FLUSHALL')
+        self.link('FUNCTION', 'LOAD', 'REPLACE', library(replace))
+
+    def call(self, name, keys, *args):
+        return self.link('FCALL', 'b1_' + name, len(keys), *keys, *args)
+
+    @staticmethod
+    def pairs(names, letters='ui'):
+        return [key(letter, name) for name in names for letter in letters]
+
+    # ---- conversations ----
+
+    def change(self, conv, version, changes, names, kind='', public='', tell=1, inbox_max=1000):
+        flat = [word for change in changes for word in change]
+        return self.call('change', [key('c', conv), key('m', conv)] + self.pairs(names), CHANNELS, COUNTERS, conv, version, kind, public,
+                         'ce', inbox_max, tell, len(changes), *flat, *names)
+
+    def make(self, conv, *names, kind='group'):
+        answer = self.change(conv, 0, [('joined', name, 'member') for name in names], names, kind=kind)
+        assert answer == ['ok', 1], answer
+
+    def delete(self, conv, version, names):
+        return self.call('delete', [key(letter, conv) for letter in 'cmloO'] + self.pairs(names), CHANNELS, COUNTERS, conv, version, 1000,
+                         *names)
+
+    def append(self, conv, sender, op, names, version=1, body='1', kind='message', ref='', trusted=0, inbox_max=1000, log_max=1000,
+               complete=1, session='s', digest=None):
+        keys = [key(letter, conv) for letter in 'clmoO'] + [key('w', '')] + self.pairs(names)
+        return self.call('append', keys, CHANNELS, COUNTERS, conv, sender, 'dev', session, digest or sender + op, op, kind, ref, body, version,
+                         trusted, inbox_max, log_max, complete, *names)
+
+    def deliver(self, conv, seq, sender, names, inbox_max=1000, session='s', body='1'):
+        return self.call('deliver', self.pairs(names), CHANNELS, COUNTERS, conv, seq, session, '7 message  %s dev op' % sender, body, inbox_max,
+                         *names)
+
+    def receipt(self, conv, user, delivered, read, names, version=1, quiet=0):
+        return self.call('receipt', [key('c', conv), key('m', conv)] + self.pairs(names, 'uir'), CHANNELS, COUNTERS, conv, user, delivered,
+                         read, version, 1000, quiet, *names)
+
+    def tell_receipt(self, conv, user, delivered, read, names):
+        return self.call('tell_receipt', self.pairs(names, 'uir'), CHANNELS, COUNTERS, conv, user, delivered, read, 1000, *names)
+
+    def cast(self, conv, sender, names, version=1, letter='T', header='h', body=''):
+        return self.call('cast', [key('c', conv), key('m', conv)] + self.pairs(names, 'u'), CHANNELS, conv, sender, version, letter, header,
+                         body, *names)
+
+    def member(self, conv, user):
+        packed = self.link('HGET', key('m', conv), user)
+        return packed and packed.split(' ')
+
+    # ---- inboxes ----
+
+    def sync(self, user, after=0, limit=100):
+        return self.call('sync', self.pairs([user], 'uir'), after, limit)
+
+    def pointers(self, user):
+        return self.sync(user, 0, 100000)[3:]
+
+    def ack(self, *acks, age_ms=1000000):
+        flat = [word for user, device, n in acks for word in (device, n)]
+        return self.call('ack', self.pairs([user for user, _, _ in acks], 'uidr'), age_ms, *flat)
+
+    def attach(self, user, device, session, node='n1', flags='o', epoch='', cursor=0, devices_max=64, again=0, store_epoch='ue'):
+        return self.call('attach', self.pairs([user], 'uid'), CHANNELS, COUNTERS, user, device, node, session, flags, store_epoch, epoch,
+                         cursor, devices_max, again)
+
+    def detach(self, user, device, session):
+        return self.call('detach', self.pairs([user], 'ud'), CHANNELS, COUNTERS, user, device, session)
+
+    def live(self, user):
+        return (self.link('HGET', key('u', user), 'live') or '').split('\n')

@@ -1,0 +1,549 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test_functions: each function of fanout/lua against a real Redis: what it answers, writes and publishes."""
+import unittest
+
+from store import COUNTERS, Node, Server, Store, key
+
+DAY_MS = 86400000
+
+
+class Case(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.addClassCleanup(cls.server.close)
+
+    def setUp(self):
+        self.store = Store(self.server)
+        self.link = self.store.link
+
+    def node(self, name):
+        node = Node(self.server, name)
+        self.addCleanup(node.close)
+        return node
+
+    def messages_of(self, node):
+        return node.messages(self.server)
+
+    def set_seen(self, user, device, cursor, ago_ms):
+        now = self.link('TIME')
+        self.link('HSET', key('d', user), device, '%s %d' % (cursor, int(now[0]) * 1000 - ago_ms))
+
+
+class Append(Case):
+    def test_entries_are_numbered_from_1_without_hole(self):
+        self.store.make('c', 'ann', 'bob')
+        for seq in 1, 2, 3:
+            self.assertEqual(self.store.append('c', 'ann', 'op%d' % seq, ['ann', 'bob'])[:2], ['ok', seq])
+        self.assertEqual([row[0] for row in self.link('XRANGE', key('l', 'c'), '-', '+')], ['1-0', '2-0', '3-0'])
+
+    def test_an_op_is_stored_once_and_the_repeat_gets_the_same_seq_and_time(self):
+        self.store.make('c', 'ann', 'bob')
+        first = self.store.append('c', 'ann', 'op', ['ann', 'bob'])
+        self.store.append('c', 'ann', 'other', ['ann', 'bob'])
+        self.assertEqual(self.store.append('c', 'ann', 'op', ['ann', 'bob']), ['dup', 1, first[2]])
+        self.assertEqual(self.link('XLEN', key('l', 'c')), 2)
+        self.assertEqual(self.store.append('c', 'bob', 'op', ['ann', 'bob'])[:2], ['ok', 3])  # another sender's own name
+
+    def test_a_repeat_is_known_even_with_an_old_member_list(self):
+        self.store.make('c', 'ann')
+        self.store.append('c', 'ann', 'op', ['ann'])
+        self.store.change('c', 1, [('joined', 'bob', 'member')], ['ann', 'bob'])
+        self.assertEqual(self.store.append('c', 'ann', 'op', ['ann'], version=1)[:2], ['dup', 1])
+
+    def test_an_old_member_list_writes_nothing_and_gets_the_present_one(self):
+        self.store.make('c', 'ann', 'bob')
+        answer = self.store.append('c', 'ann', 'op', ['ann'], version=0)
+        self.assertEqual(answer[:2], ['members', '1'])
+        self.assertEqual(sorted(answer[2]), ['ann', 'bob'])
+        self.assertEqual(self.link('EXISTS', key('l', 'c'), key('o', 'c')), 0)
+        self.assertEqual(self.store.append('c', 'ann', 'op', ['ann', 'bob'])[:2], ['ok', 1])
+
+    def test_strangers_and_unknown_conversations_are_refused(self):
+        self.store.make('c', 'ann')
+        self.assertEqual(self.store.append('c', 'eve', 'op', ['ann']), ['err', 'forbidden'])
+        self.assertEqual(self.store.append('x', 'ann', 'op', ['ann']), ['err', 'not_found'])
+        self.assertEqual(self.store.append('c', 'eve', 'op', ['ann'], trusted=1)[:2], ['ok', 1])  # the backend may
+        self.assertEqual(self.link('EXISTS', key('c', 'x')), 0)
+
+    def test_an_entry_keeps_kind_ref_op_and_body_byte_for_byte(self):
+        self.store.make('c', 'ann')
+        self.store.append('c', 'ann', 'op with spaces', ['ann'], kind='edit', ref='5', body='{"a":\n "ü"}')
+        header, body = self.link('XRANGE', key('l', 'c'), '-', '+')[0][1][1].split('\n', 1)
+        self.assertEqual(header.split(' ', 5)[1:], ['edit', '5', 'ann', 'dev', 'op with spaces'])
+        self.assertEqual(body, '{"a":\n "ü"}')
+
+    def test_the_senders_own_pointer_is_told_from_others(self):
+        self.store.make('c', 'ann', 'bob')
+        self.store.append('c', 'ann', 'op', ['ann', 'bob'])
+        self.assertEqual(self.store.pointers('ann')[-1], 'o 1 c')
+        self.assertEqual(self.store.pointers('bob')[-1], 'm 1 c')
+
+    def test_time_never_goes_back(self):
+        self.store.make('c', 'ann')
+        self.link('HSET', key('c', 'c'), 'at', '99999999999999')
+        self.assertEqual(self.store.append('c', 'ann', 'op', ['ann'])[2], 99999999999999)
+
+    def test_ops_are_remembered_for_a_generation_more_and_then_forgotten(self):
+        self.store.make('c', 'ann')
+        self.store.append('c', 'ann', 'first', ['ann'])
+
+        def a_week_passes():
+            self.link('HINCRBY', key('c', 'c'), 'oa', -8 * DAY_MS)
+        a_week_passes()
+        self.store.append('c', 'ann', 'second', ['ann'])  # rotates
+        self.assertEqual(self.link('HLEN', key('O', 'c')), 1)
+        self.assertEqual(self.store.append('c', 'ann', 'first', ['ann'])[:2], ['dup', 1])
+        a_week_passes()
+        self.store.append('c', 'ann', 'third', ['ann'])
+        self.assertEqual(self.store.append('c', 'ann', 'second', ['ann'])[:2], ['dup', 2])
+        self.assertEqual(self.store.append('c', 'ann', 'first', ['ann'])[:2], ['ok', 4])
+        self.assertGreater(self.link('PTTL', key('o', 'c')), DAY_MS)  # silence forgets too
+        self.assertGreater(self.link('PTTL', key('O', 'c')), DAY_MS)
+
+    def test_many_ops_rotate_too(self):
+        self.store.make('c', 'ann')
+        self.store.append('c', 'ann', 'first', ['ann'])
+        for i in range(10000):
+            self.link.send('HSET', key('o', 'c'), 'filler%d' % i, 1)
+        for i in range(10000):
+            self.link.read()
+        for i in range(70):
+            self.store.append('c', 'ann', 'op%d' % i, ['ann'])
+        self.assertLess(self.link('HLEN', key('o', 'c')), 70)
+        self.assertEqual(self.store.append('c', 'ann', 'first', ['ann'])[:2], ['dup', 1])
+
+    def test_an_entry_that_not_all_got_is_pending_until_settled(self):
+        self.store.make('c', 'ann', 'bob')
+        self.store.append('c', 'ann', 'op', ['ann'], complete=0)
+        self.assertEqual(self.store.call('unsettled', [key('w', '')], 0, 10), ['m 1 c'])
+        self.assertEqual(self.store.call('unsettled', [key('w', '')], 60000, 10), [])  # not yet for long
+        self.assertEqual(self.store.call('settle', [key('w', '')], 'm 1 c'), 1)
+        self.assertEqual(self.store.call('settle', [key('w', '')], 'm 1 c'), 0)
+        version, names, entry = self.store.call('entry', [key(letter, 'c') for letter in 'clm'], 1)
+        self.assertEqual((version, sorted(names), entry.split(' ')[1]), ('1', ['ann', 'bob'], 'message'))
+
+    def test_a_full_inbox_loses_its_oldest_and_keeps_its_numbers(self):
+        self.store.make('c', 'ann')
+        for i in range(300):
+            self.store.append('c', 'ann', 'op%d' % i, ['ann'], inbox_max=10)
+        _, base, head, *pointers = self.store.sync('ann', 0, 1000)
+        self.assertEqual(head, 301)  # the own joining is the first
+        self.assertEqual(base + len(pointers), head)
+        self.assertGreaterEqual(len(pointers), 10)
+        self.assertLessEqual(len(pointers), 10 + 256)
+        self.assertEqual(pointers[-1], 'o 300 c')
+        self.assertEqual(self.store.sync('ann', head - 1, 10)[3:], ['o 300 c'])
+
+    def test_each_node_gets_one_message_with_all_its_users(self):
+        self.store.make('c', 'ann', 'bob', 'carl')
+        one, two = self.node('n1'), self.node('n2')
+        self.store.attach('ann', 'phone', 's1', 'n1')
+        self.store.attach('bob', 'phone', 's2', 'n1')
+        self.store.attach('bob', 'laptop', 's3', 'n2')
+        self.store.append('c', 'carl', 'op', ['ann', 'bob', 'carl'], body='{}')
+        (message,) = self.messages_of(one)
+        first, users, body = message.split('\n')
+        self.assertEqual(first.split(' ')[:5], ['M', '1', '1', 'c', 's'])
+        self.assertEqual((users, body), ('ann 4 bob 4', '{}'))  # behind three joinings
+        self.assertEqual([m.split('\n')[1] for m in self.messages_of(two)], ['bob 4'])
+        self.assertEqual(self.link('GET', COUNTERS + 'n1'), '1')
+
+
+class Deliver(Case):
+    def setUp(self):
+        super().setUp()
+        self.store.make('c', 'ann', 'bob')
+        for i in range(3):
+            self.store.append('c', 'ann', 'op%d' % i, ['ann'], complete=0)
+
+    def got(self, user):
+        return [p for p in self.store.pointers(user) if p[0] in 'mo']
+
+    def test_a_repeat_is_nothing(self):
+        node = self.node('n1')
+        self.store.attach('bob', 'phone', 's', 'n1')
+        self.store.deliver('c', 1, 'ann', ['bob'])
+        self.store.deliver('c', 1, 'ann', ['bob'])
+        self.assertEqual(self.got('bob'), ['m 1 c'])
+        self.assertEqual(len(self.messages_of(node)), 1)
+
+    def test_an_overtaken_call_is_nothing_and_the_overtaking_one_brings_all(self):
+        self.store.deliver('c', 3, 'ann', ['bob'])
+        self.store.deliver('c', 1, 'ann', ['bob'])
+        self.store.deliver('c', 2, 'ann', ['bob'])
+        self.assertEqual(self.got('bob'), ['m 1 c', 'm 2 c', 'm 3 c'])
+
+    def test_who_left_meanwhile_gets_nothing(self):
+        self.store.change('c', 1, [('left', 'bob', '-')], ['ann', 'bob'])
+        self.store.deliver('c', 1, 'ann', ['bob'])
+        self.assertEqual(self.got('bob'), [])
+
+    def test_who_joined_later_gets_nothing_from_before(self):
+        self.store.change('c', 1, [('joined', 'carl', 'member')], ['ann', 'bob', 'carl'])
+        self.store.deliver('c', 3, 'ann', ['carl'])
+        self.assertEqual(self.got('carl'), [])
+
+
+class Receipt(Case):
+    def setUp(self):
+        super().setUp()
+        self.store.make('c', 'ann', 'bob')
+        for i in range(5):
+            self.store.append('c', 'ann', 'op%d' % i, ['ann', 'bob'])
+
+    def test_watermarks_only_rise_and_read_implies_delivered(self):
+        for delivered, read, answer in [(2, 0, ['ok', 2, 0]), (1, 0, ['same', 2, 0]), (2, 2, ['ok', 2, 2]), (0, 4, ['ok', 4, 4]),
+                                        (5, 1, ['ok', 5, 4]), (5, 4, ['same', 5, 4])]:
+            with self.subTest(delivered=delivered, read=read):
+                self.assertEqual(self.store.receipt('c', 'bob', delivered, read, ['ann', 'bob']), answer)
+        self.assertEqual(self.store.member('c', 'bob'), ['member', '5', '4'])
+
+    def test_what_does_not_exist_cannot_be_read(self):
+        self.assertEqual(self.store.receipt('c', 'bob', 0, 6, ['ann', 'bob']), ['err', 'bad_request'])
+        self.assertEqual(self.store.receipt('c', 'bob', 6, 0, ['ann', 'bob']), ['err', 'bad_request'])
+        self.assertEqual(self.store.receipt('c', 'eve', 1, 1, ['ann', 'bob']), ['err', 'forbidden'])
+        self.assertEqual(self.store.receipt('x', 'bob', 1, 1, ['ann', 'bob']), ['err', 'not_found'])
+
+    def test_an_old_member_list_changes_nothing(self):
+        self.assertEqual(self.store.receipt('c', 'bob', 1, 1, ['bob'], version=0)[0], 'members')
+        self.assertEqual(self.store.member('c', 'bob'), ['member', '0', '0'])
+
+    def test_receipts_of_one_user_collapse_to_the_latest(self):
+        for seq in 1, 2, 3:
+            self.store.receipt('c', 'bob', seq, 0, ['ann', 'bob'])
+        self.assertEqual([p for p in self.store.pointers('ann') if p == '' or p[0] == 'r'], ['', '', 'r bob c'])
+
+    def test_a_quiet_receipt_tells_nobody(self):
+        before = self.store.sync('ann')[2]
+        self.assertEqual(self.store.receipt('c', 'bob', 3, 0, [], quiet=1), ['ok', 3, 0])
+        self.assertEqual(self.store.sync('ann')[2], before)
+
+    def test_the_rest_of_the_members_is_told_by_a_second_call(self):
+        node = self.node('n1')
+        self.store.attach('bob', 'phone', 's', 'n1')
+        self.store.tell_receipt('c', 'bob', 3, 0, ['bob'])
+        self.assertEqual(self.store.pointers('bob')[-1], 'r bob c')
+        self.assertEqual(self.messages_of(node), ['R 1 c bob 3 0\nbob %d\n' % self.store.sync('bob')[2]])
+
+
+class Change(Case):
+    def test_a_conversation_is_made_once(self):
+        self.assertEqual(self.store.change('c', 0, [('joined', 'ann', 'owner')], ['ann'], kind='direct'), ['ok', 1])
+        self.assertEqual(self.store.change('c', 0, [('joined', 'eve', 'owner')], ['eve'], kind='direct')[:2], ['members', '1'])
+        kind, epoch, seq, version, public, members = self.store.call('members', [key('c', 'c'), key('m', 'c')])
+        self.assertEqual((kind, epoch, seq, version, public, members), ('direct', 'ce', '0', '1', '0', ['ann', 'owner 0 0']))
+
+    def test_who_joins_starts_at_the_present_seq(self):
+        self.store.make('c', 'ann')
+        self.store.append('c', 'ann', 'op', ['ann'])
+        self.assertEqual(self.store.change('c', 1, [('joined', 'bob', 'member')], ['ann', 'bob']), ['ok', 2])
+        self.assertEqual(self.store.member('c', 'bob'), ['member', '1', '1'])
+        self.store.append('c', 'ann', 'op2', ['ann', 'bob'], version=2)
+        self.assertEqual([p.split(' ')[0] for p in self.store.pointers('bob')], ['j', 'm'])
+        self.assertEqual(self.store.pointers('bob')[1], 'm 2 c')
+
+    def test_who_leaves_is_told_so_and_gets_nothing_more(self):
+        self.store.make('c', 'ann', 'bob')
+        self.store.change('c', 1, [('removed', 'bob', 'member')], ['ann', 'bob'])
+        self.store.append('c', 'ann', 'op', ['ann', 'bob'], version=2)
+        for user in 'ann', 'bob':
+            self.assertIn(' removed member bob c', [p for p in self.store.pointers(user) if p[0] == 'j'][-1])
+        self.assertNotIn('m 1 c', self.store.pointers('bob'))
+        self.assertIsNone(self.store.member('c', 'bob'))
+        self.assertEqual(self.store.call('conversations', [key('u', 'bob')]), [])
+
+    def test_a_role_keeps_the_watermarks(self):
+        self.store.make('c', 'ann', 'bob')
+        self.store.append('c', 'ann', 'op', ['ann', 'bob'])
+        self.store.receipt('c', 'bob', 1, 1, ['ann', 'bob'])
+        self.store.change('c', 1, [('role', 'bob', 'admin')], ['ann', 'bob'])
+        self.assertEqual(self.store.member('c', 'bob'), ['admin', '1', '1'])
+        self.assertIn(' role admin bob c', self.store.pointers('ann')[-1])
+
+    def test_in_large_groups_only_those_concerned_are_told(self):
+        self.store.make('c', 'ann')
+        before = self.store.sync('ann')[2]
+        self.store.change('c', 1, [('joined', 'bob', 'member')], ['ann', 'bob'], tell=0)
+        self.assertEqual(self.store.sync('ann')[2], before)
+        self.assertEqual(self.store.sync('bob')[2], 1)
+
+    def test_a_deleted_conversation_is_gone_for_all(self):
+        self.store.make('c', 'ann', 'bob')
+        self.store.append('c', 'ann', 'op', ['ann', 'bob'])
+        self.assertEqual(self.store.delete('c', 0, ['ann'])[0], 'members')
+        self.assertEqual(self.store.delete('c', 1, ['ann', 'bob']), ['ok'])
+        self.assertEqual(self.store.delete('c', 1, ['ann', 'bob']), ['err', 'not_found'])
+        self.assertEqual(self.link('EXISTS', *[key(letter, 'c') for letter in 'cmloO']), 0)
+        self.assertIn(' removed member ann c', self.store.pointers('ann')[-1])
+        self.assertEqual(self.store.call('conversations', [key('u', 'ann')]), [])
+
+
+class History(Case):
+    def setUp(self):
+        super().setUp()
+        self.store.make('c', 'ann')
+        for i in range(5):
+            self.store.append('c', 'ann', 'op%d' % i, ['ann'])
+
+    def page(self, user='ann', before=0, after=-1, limit=10, size=1000000):
+        return self.store.call('history', [key('c', 'c'), key('m', 'c'), key('l', 'c')], user, before, after, limit, size)
+
+    def test_pages_ascend_from_either_end(self):
+        for arguments, seqs, more in [({}, [1, 2, 3, 4, 5], 0), ({'limit': 2}, [4, 5], 1), ({'before': 4, 'limit': 2}, [2, 3], 1),
+                                      ({'before': 2}, [1], 0), ({'before': 1}, [], 0), ({'after': 0, 'limit': 2}, [1, 2], 1),
+                                      ({'after': 3}, [4, 5], 0), ({'after': 5}, [], 0), ({'size': 1}, [5], 1),
+                                      ({'after': 0, 'size': 1}, [1], 1)]:
+            with self.subTest(**arguments):
+                ok, epoch, seq, said_more, *flat = self.page(**arguments)
+                self.assertEqual((ok, epoch, seq, flat[0::2], said_more), ('ok', 'ce', 5, seqs, more))
+
+    def test_only_members_and_the_backend_read_unless_it_is_public(self):
+        self.assertEqual(self.page(user='eve'), ['err', 'forbidden'])
+        self.assertEqual(self.page(user='')[0], 'ok')
+        self.link('HSET', key('c', 'c'), 'public', '1')
+        self.assertEqual(self.page(user='eve')[0], 'ok')
+
+    def test_what_is_unread_are_messages_of_others(self):
+        self.store.change('c', 1, [('joined', 'bob', 'member')], ['ann', 'bob'])
+        for kind, ref in ('message', ''), ('edit', '6'), ('message', ''):
+            self.store.append('c', 'ann', 'x' + kind + str(self.link('XLEN', key('l', 'c'))), ['ann', 'bob'], version=2, kind=kind, ref=ref)
+
+        def info(user):
+            return self.store.call('infos', [key('c', 'c'), key('m', 'c'), key('l', 'c')], user, 100)[0]
+        self.assertEqual(info('bob')[:7], ['group', 'ce', 8, 5, 5, 2, 8])
+        self.assertEqual(info('ann')[5], 0)
+        self.assertEqual(info('eve'), [])
+
+
+class Sync(Case):
+    def test_a_page_begins_behind_the_cursor_or_behind_what_is_gone(self):
+        self.store.make('c', 'ann')
+        for i in range(4):
+            self.store.append('c', 'ann', 'op%d' % i, ['ann'])
+        self.link('LTRIM', key('i', 'ann'), 2, -1)
+        self.link('HSET', key('u', 'ann'), 'base', 2)
+        for after, limit, pointers in [(0, 2, ['o 2 c', 'o 3 c']), (3, 9, ['o 3 c', 'o 4 c']), (4, 9, ['o 4 c']), (5, 9, []), (99, 9, [])]:
+            with self.subTest(after=after, limit=limit):
+                self.assertEqual(self.store.sync('ann', after, limit)[1:], [2, 5] + pointers)
+
+    def test_what_pointers_point_to_is_fetched_in_their_order(self):
+        self.store.make('c', 'ann', 'bob')
+        self.store.append('c', 'ann', 'op', ['ann', 'bob'], body='BODY')
+        log, members = key('l', 'c'), key('m', 'c')
+        gone, entry, member, no_member = self.store.call('fetch', [log, log, members, members], 100000, 'm', 9, 'm', 1, 'r', 'bob', 'r', 'eve')
+        self.assertEqual((gone, entry[-5:], member, no_member), ('', '\nBODY', 'member 0 0', ''))
+        self.assertEqual(len(self.store.call('fetch', [log, log], 1, 'm', 1, 'm', 1)), 1)  # out of bytes; the first always comes
+
+    def test_heads_are_told_of_many(self):
+        self.store.make('c', 'ann', 'bob')
+        self.assertEqual(self.store.call('heads', self.store.pairs(['ann', 'nobody'])), [2, 0])
+
+
+class Ack(Case):
+    def setUp(self):
+        super().setUp()
+        self.store.make('c', 'ann', 'bob')
+        self.store.attach('bob', 'phone', 's1')
+        for i in range(100):
+            self.store.append('c', 'ann', 'op%d' % i, ['ann', 'bob'])
+
+    def cursor(self, device):
+        return int(self.link('HGET', key('d', 'bob'), device).split(' ')[0])
+
+    def test_a_cursor_only_rises_and_not_above_the_head(self):
+        for n, cursor in [(10, 10), (7, 10), (999, 102)]:
+            self.store.ack(('bob', 'phone', n))
+            self.assertEqual(self.cursor('phone'), cursor)
+
+    def test_the_highest_entry_of_others_is_told_once(self):
+        self.store.append('c', 'bob', 'own', ['ann', 'bob'])
+        self.assertEqual(self.store.ack(('bob', 'phone', 52)), [['c', 50]])
+        self.assertEqual(self.store.ack(('bob', 'phone', 52)), [[]])
+        self.assertEqual(self.store.ack(('bob', 'phone', 102), ('ann', 'none', 5)), [['c', 100], []])
+        self.assertEqual(self.store.ack(('bob', 'phone', 103)), [[]])  # the own one
+
+    def test_events_go_only_when_every_device_has_them(self):
+        self.store.attach('bob', 'laptop', 's2', epoch='ue', cursor=20)
+        self.store.ack(('bob', 'phone', 102))
+        self.assertEqual(self.store.sync('bob')[1], 20)
+        self.store.ack(('bob', 'laptop', 102))
+        self.assertEqual(self.store.sync('bob')[1:], [102, 102])
+        self.assertEqual(self.store.append('c', 'ann', 'next', ['ann', 'bob'])[:2], ['ok', 101])
+        self.assertEqual(self.store.sync('bob')[1:], [102, 103, 'm 101 c'])
+
+    def test_a_device_that_was_not_seen_for_long_holds_nothing_back(self):
+        self.set_seen('bob', 'lost', 3, 2000000)
+        self.store.ack(('bob', 'phone', 102), age_ms=1000000)
+        self.assertEqual(self.store.sync('bob')[1], 102)
+
+    def test_an_unknown_device_moves_nothing(self):
+        self.assertEqual(self.store.ack(('bob', 'stranger', 50)), [[]])
+        self.assertEqual(self.link('HEXISTS', key('d', 'bob'), 'stranger'), 0)
+
+    def test_receipts_that_were_dropped_are_forgotten(self):
+        self.store.receipt('c', 'ann', 5, 0, ['ann', 'bob'])
+        self.assertEqual(self.link('HLEN', key('r', 'bob')), 1)
+        self.store.ack(('bob', 'phone', 103))
+        self.assertEqual(self.link('HLEN', key('r', 'bob')), 0)
+
+
+class Attach(Case):
+    def setUp(self):
+        super().setUp()
+        self.store.make('c', 'ann', 'bob')
+        for i in range(3):
+            self.store.append('c', 'ann', 'op%d' % i, ['ann', 'bob'])
+
+    def test_a_device_never_seen_starts_at_the_head(self):
+        self.assertEqual(self.store.attach('bob', 'phone', 's1'), ['ok', 'ue', 5, 5, 0, 1, 0])
+        self.assertEqual(self.store.attach('bob', 'phone', 's1'), ['ok', 'ue', 5, 5, 0, 0, 0])
+
+    def test_the_cursor_is_the_stored_one_unless_hello_brings_its_own(self):
+        self.store.attach('bob', 'phone', 's1')
+        self.store.append('c', 'ann', 'next', ['ann', 'bob'])
+        self.assertEqual(self.store.attach('bob', 'phone', 's2')[2:4], [5, 6])
+        self.assertEqual(self.store.attach('bob', 'phone', 's3', epoch='ue', cursor=2)[2:], [2, 6, 0, 0, 0])
+        self.assertEqual(self.store.attach('bob', 'phone', 's4')[2], 2)
+
+    def test_a_cursor_of_another_past_is_reset_to_the_head(self):
+        for epoch, cursor in ('old', 3), ('ue', 99):
+            with self.subTest(epoch=epoch):
+                answer = self.store.attach('bob', 'phone', 's', epoch=epoch, cursor=cursor)
+                self.assertEqual((answer[2:4], answer[6]), ([5, 5], 1))
+
+    def test_the_epoch_of_a_user_stays(self):
+        self.assertEqual(self.store.attach('bob', 'phone', 's1')[1], 'ue')
+        self.assertEqual(self.store.attach('bob', 'phone', 's1', store_epoch='later')[1], 'ue')
+
+    def test_a_second_session_of_the_device_replaces_the_first(self):
+        node = self.node('n1')
+        self.store.attach('bob', 'phone', 's1', 'n1')
+        self.store.attach('bob', 'laptop', 's2', 'n1')
+        self.store.attach('bob', 'phone', 's3', 'n2')
+        self.assertEqual(self.messages_of(node), ['K 1 4409 bob phone s1'])
+        self.assertEqual(self.store.live('bob'), ['laptop s2 n1 o', 'phone s3 n2 o'])
+        self.assertEqual(self.link('HGET', key('u', 'bob'), 'nodes'), 'n1 n2')
+
+    def test_again_keeps_the_cursor_and_yields_to_a_later_session(self):
+        self.store.attach('bob', 'phone', 's1')
+        self.store.ack(('bob', 'phone', 5))
+        self.assertEqual(self.store.attach('bob', 'phone', 's1', again=1)[0], 'ok')
+        self.assertEqual(self.link('HGET', key('d', 'bob'), 'phone').split(' ')[0], '5')
+        self.store.attach('bob', 'phone', 's2')
+        self.assertEqual(self.store.attach('bob', 'phone', 's1', again=1), ['err', 'conflict'])
+        self.assertEqual(self.store.live('bob'), ['phone s2 n1 o'])
+
+    def test_after_a_lost_past_a_live_session_gets_its_cursor_back(self):
+        self.store.attach('bob', 'phone', 's1')
+        self.link('FLUSHALL')
+        self.store.make('c', 'ann', 'bob')
+        self.assertEqual(self.store.attach('bob', 'phone', 's1', again=1, store_epoch='new')[:4], ['ok', 'new', 2, 2])
+        self.store.append('c', 'ann', 'op', ['ann', 'bob'])
+        self.assertEqual(self.store.ack(('bob', 'phone', 3)), [['c', 1]])
+
+    def test_the_device_not_seen_for_longest_makes_room(self):
+        for i in range(3):
+            self.set_seen('bob', 'd%d' % i, 0, 1000000 - i)
+        self.store.attach('bob', 'new', 's', devices_max=3)
+        self.assertEqual(sorted(self.link('HKEYS', key('d', 'bob'))), ['d1', 'd2', 'new'])
+
+
+class Sessions(Case):
+    def test_only_its_own_session_is_detached(self):
+        self.store.attach('bob', 'phone', 's1')
+        self.store.attach('bob', 'phone', 's2')
+        self.assertEqual(self.store.detach('bob', 'phone', 's1'), 0)
+        self.assertEqual(self.store.live('bob'), ['phone s2 n1 o'])
+        self.assertEqual(self.store.detach('bob', 'phone', 's2'), 1)
+        self.assertEqual(self.link('HMGET', key('u', 'bob'), 'live', 'nodes'), [None, None])
+
+    def test_followers_are_told_of_each_change(self):
+        node = self.node('w1')
+        self.assertEqual(self.store.call('watch', [key('u', 'bob')], 'w1'), ['', '0', '0'])
+        self.store.call('watch', [key('u', 'bob')], 'w1')  # twice is once
+        self.store.attach('bob', 'phone', 's1')
+        self.store.call('status', [key('u', 'bob')], 'b:{0}:node:', COUNTERS, 'bob', 'phone', 's1', 'away')
+        self.store.call('status', [key('u', 'bob')], 'b:{0}:node:', COUNTERS, 'bob', 'phone', 's1', 'invisible')
+        self.store.detach('bob', 'phone', 's1')
+        seen = self.link('HGET', key('u', 'bob'), 'seen')
+        self.assertEqual(self.messages_of(node), ['P 1 bob 0 0\nphone s1 n1 o', 'P 2 bob 0 0\nphone s1 n1 a', 'P 3 bob 0 1\nphone s1 n1 a',
+                                                  'P 4 bob %s 1\n' % seen])
+        self.store.call('unwatch', [key('u', 'bob')], 'w1')
+        self.store.attach('bob', 'phone', 's2')
+        self.assertEqual(self.messages_of(node), [])
+
+    def test_a_background_session_stays_one_whatever_its_status(self):
+        self.store.attach('bob', 'phone', 's1', flags='b')
+        self.store.call('status', [key('u', 'bob')], 'b:{0}:node:', COUNTERS, 'bob', 'phone', 's1', 'online')
+        self.assertEqual(self.store.live('bob'), ['phone s1 n1 b'])
+
+    def test_sessions_of_a_dead_node_are_forgotten(self):
+        self.store.attach('bob', 'phone', 's1', 'dead')
+        self.store.attach('bob', 'laptop', 's2', 'n1')
+        prune = (key('u', 'bob'),), 'b:{0}:node:', COUNTERS, 'bob', 'dead', 12345
+        self.assertEqual(self.store.call('prune', *prune), 1)
+        self.assertEqual(self.store.call('prune', *prune), 0)
+        self.assertEqual(self.store.live('bob'), ['laptop s2 n1 o'])
+        self.assertEqual(self.link('HGET', key('u', 'bob'), 'seen'), '12345')
+        self.assertEqual(self.store.call('presence', [key('u', 'bob')]), ['laptop s2 n1 o', '12345', '0'])
+
+    def test_sessions_are_asked_to_end(self):
+        node = self.node('n1')
+        self.store.attach('bob', 'phone', 's1')
+        self.store.attach('bob', 'laptop', 's2')
+        for device, count in ('phone', 1), ('', 2), ('none', 0):
+            self.assertEqual(self.store.call('disconnect', [key('u', 'bob')], 'b:{0}:node:', COUNTERS, 'bob', device, 4403), count)
+        self.assertEqual(self.messages_of(node)[0], 'K 1 4403 bob phone s1')
+
+    def test_devices_are_listed_with_their_place(self):
+        self.store.attach('bob', 'phone', 's1')
+        base, head, live, device, packed = self.store.call('devices', self.store.pairs(['bob'], 'uid'))
+        self.assertEqual((base, head, live, device, packed.split(' ')[0]), (0, 0, 'phone s1 n1 o', 'phone', '0'))
+
+
+class Nodes(Case):
+    def lease(self, node):
+        return self.store.call('lease', ['b:{0}:nodes:'], node, 'b:{0}:node:', 4000)
+
+    def test_a_new_node_and_one_that_lives_again_are_told_to_the_others(self):
+        old = self.node('old')
+        self.lease('old')
+        now, *flat = self.lease('new')
+        self.assertEqual(sorted(flat[0::2]), ['new', 'old'])
+        self.lease('new')  # a renewal is no birth
+        self.assertEqual(self.messages_of(old), ['N 0 new'])
+        self.link('ZADD', 'b:{0}:nodes:', now - 5000, 'new')
+        self.lease('new')
+        self.assertEqual(self.messages_of(old), ['N 0 new'])
+
+    def test_a_node_that_leaves_is_gone_with_its_counters(self):
+        self.lease('n1')
+        self.link('SET', COUNTERS + 'n1', 5)
+        self.store.call('leave', ['b:{0}:nodes:', COUNTERS + 'n1'], 'n1')
+        self.assertEqual(self.link('EXISTS', 'b:{0}:nodes:', COUNTERS + 'n1'), 0)
+
+    def test_the_epoch_of_the_store_is_made_once(self):
+        self.assertEqual(self.store.call('store', ['b:{0}:store:'], 'first'), 'first')
+        self.assertEqual(self.store.call('store', ['b:{0}:store:'], 'second'), 'first')
+
+
+class Cast(Case):
+    def test_only_members_who_are_here_are_told_and_nothing_is_written(self):
+        node = self.node('n1')
+        self.store.make('c', 'ann', 'bob', 'carl')
+        self.store.attach('bob', 'phone', 's1')
+        before = self.link('DBSIZE'), self.store.sync('bob')[2]
+        self.assertEqual(self.store.cast('c', 'ann', ['bob', 'carl'], header='c ann 1'), ['ok', 1])
+        self.assertEqual(self.messages_of(node), ['T 0 c ann 1\nbob 0\n'])
+        self.assertEqual((self.link('DBSIZE'), self.store.sync('bob')[2]), before)
+
+    def test_strangers_are_refused_and_old_lists_renewed(self):
+        self.store.make('c', 'ann')
+        self.assertEqual(self.store.cast('c', 'eve', ['ann']), ['err', 'forbidden'])
+        self.assertEqual(self.store.cast('x', 'ann', ['ann']), ['err', 'not_found'])
+        self.assertEqual(self.store.cast('c', 'ann', ['ann'], version=0), ['members', '1', ['ann']])
+
+
+if __name__ == '__main__':
+    unittest.main()

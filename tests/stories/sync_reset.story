@@ -1,0 +1,6 @@
+# sync_reset.story: a sync is told when the store has lost its past
+alice.phone on n1; bob.phone on n1; all in #room
+bob.phone   leaves
+wipe redis
+n1 is ready
+bob.phone   syncs, is told of a reset
