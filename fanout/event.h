@@ -20,6 +20,7 @@ enum event_type {
         EVENT_REACT,
         EVENT_MEMBER,
         EVENT_RECEIPT,
+        EVENT_NOTIFICATION,
         EVENT_TYPES,
 };
 
@@ -39,6 +40,8 @@ struct entry event_parse_entry(struct slice packed);
 struct frame *event_entry_tail(uint64_t seq, struct slice conv, const struct entry *entry, bool with_body);
 struct frame *event_receipt_tail(struct slice conv, struct slice user, uint64_t delivered, uint64_t read);
 struct frame *event_member_tail(int64_t at, struct slice action, struct slice role, struct slice user, struct slice conv);
+/* content: fields of JSON, without braces */
+struct frame *event_notice_tail(int64_t at, struct slice priority, struct slice op, struct slice content);
 
 /* An entry as an object without n, as history shows it. */
 void event_add_entry(struct buf *out, uint64_t seq, struct slice conv, const struct entry *entry);
