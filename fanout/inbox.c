@@ -130,7 +130,10 @@ static int inbox_fetch_from(struct inbox_read *page, unsigned owner) {
                 struct slice home = inbox_home(page, &page->items[i]);
                 if (!page->items[i].wanted || store_owner(page->fanout->store, partition_of(home)) != owner)
                         continue;
-                store_call_key(call, type == EVENT_RECEIPT ? KEY_MEMBERS : type == EVENT_NOTIFICATION ? KEY_NOTICES : KEY_LOG, home);
+                bool entry = type != EVENT_RECEIPT && type != EVENT_NOTIFICATION;
+                store_call_key(call, entry ? KEY_LOG : type == EVENT_RECEIPT ? KEY_MEMBERS : KEY_NOTICES, home);
+                if (entry)
+                        store_call_key(call, KEY_STATES, home);
                 fetch->index[fetch->count++] = i;
         }
         if (fetch->count == 0) {

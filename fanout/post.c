@@ -128,6 +128,7 @@ static void post_build(struct attempt *attempt, struct call *call, const struct 
         store_call_key(call, KEY_OPS, post->conv);
         store_call_key(call, KEY_OPS_OLD, post->conv);
         store_call_key_in(call, KEY_PENDING, partition, SLICE(""));
+        store_call_key(call, KEY_STATES, post->conv);
         for (size_t i = 0; i < count; i++) {
                 store_call_key(call, KEY_USER, names[i]);
                 store_call_key(call, KEY_INBOX, names[i]);

@@ -52,6 +52,7 @@ static void sweep_one(struct fanout *fanout, struct slice member) {
         store_call_key(call, KEY_CONV, member);
         store_call_key(call, KEY_LOG, member);
         store_call_key(call, KEY_MEMBERS, member);
+        store_call_key(call, KEY_STATES, member);
         store_call_arg_int(call, (int64_t)seq);
         if (store_call_send(call, sweep_on_entry, entry))
                 free(entry);

@@ -307,8 +307,14 @@ static void api_get_messages(struct api_call *call) {
                 http_fail_code(call->http, ERROR_BAD_REQUEST, "before or after is a seq, limit is 1 to 200");
                 return;
         }
+        char versions[8] = "false";
+        api_query(call->http, "versions", versions, sizeof(versions));
+        if (strcmp(versions, "true") != 0 && strcmp(versions, "false") != 0) {
+                http_fail_code(call->http, ERROR_BAD_REQUEST, "versions is true or false");
+                return;
+        }
         api_started(call->http, query_history(&api_hub(call)->fanout, SLICE(""), slice_of(call->conv), before, after_given ? (int64_t)after : -1,
-                                              (unsigned)limit, api_on_fields, http_ref(call->http)));
+                                              (unsigned)limit, strcmp(versions, "true") == 0, api_on_fields, http_ref(call->http)));
 }
 
 /* ---- users ---- */

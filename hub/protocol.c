@@ -224,7 +224,7 @@ static void protocol_ask(struct session *session, const struct request *request)
                 break;
         case REQUEST_HISTORY:
                 protocol_started(wait, query_history(fanout, user, request->conv, request->before, request->after, (unsigned)request->limit,
-                                                     protocol_on_fields, wait));
+                                                     request->versions, protocol_on_fields, wait));
                 break;
         case REQUEST_CONVERSATIONS:
                 protocol_started(wait, query_conversations(fanout, user, request->after_conv, (unsigned)request->limit, protocol_on_fields, wait));

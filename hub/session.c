@@ -257,15 +257,23 @@ static void session_raise_sent(struct session *session, uint64_t n) {
                 session->acked = session->sent;
                 session->unacked = 0;
         }
-        /* How many of the skipped numbers were below acked is not known; so this is a bound, exact after each full ack. */
+        /* How many of the skipped numbers were below acked is not known; so this is a bound, exact after each full ack, */
         if (session->unacked > session->sent - session->acked)
                 session->unacked = (uint32_t)(session->sent - session->acked);
+        /* and never off by SESSION_STEP or more: a client that acknowledges each half window, but not all of it, must not be stuck. */
+        for (uint64_t step = session->queued / SESSION_STEP, i = 0; step && i < SESSION_STEPS; step--, i++) {
+                uint64_t behind = session->queued - step * SESSION_STEP;
+                if (session->steps[step % SESSION_STEPS] <= session->acked && session->unacked > behind)
+                        session->unacked = (uint32_t)behind;
+        }
 }
 
 /* Event n was queued. */
 static void session_count(struct session *session, uint64_t n) {
         session->last_event = n;
         session->unacked++;
+        if (++session->queued % SESSION_STEP == 0)
+                session->steps[session->queued / SESSION_STEP % SESSION_STEPS] = n;
         session_raise_sent(session, n);
 }
 
@@ -327,6 +335,7 @@ static void session_on_page(void *arg, const struct inbox_page *result) {
                 session_page_again(session);
         /* After a lost past the session attaches anew. */
         if (session_is_open(session) && !result->answer && strcmp(result->epoch, session->epoch) == 0) {
+                session->head_unsure = false;
                 if (result->head > session->head)
                         session->head = result->head;
                 if (result->base > session->sent) {
@@ -343,7 +352,7 @@ static void session_on_page(void *arg, const struct inbox_page *result) {
 void session_advance(struct session *session) {
         if (!session_is_open(session))
                 return;
-        if (session->sent >= session->head) {
+        if (session->sent >= session->head && !session->head_unsure) {
                 if (session->state == SESSION_REPLAYING)
                         session_move(session, SESSION_LIVE);
                 if (!session->caught_up_sent)
@@ -364,6 +373,7 @@ static void session_fall_back(struct session *session) {
         uint32_t dropped = outbox_drop_events(&session->outbox, &place);
         metrics_add(EVENTS_DROPPED, dropped);
         session->unacked = place.n > session->acked ? session->unacked - dropped : 0;
+        session->queued -= dropped;
         session->sent = place.n > session->acked ? place.n : session->acked;
         session->last_event = place.event;
         if (session->state == SESSION_LIVE && session->sent != session->head)
@@ -486,6 +496,7 @@ static void session_say_reset(struct session *session) {
 static void session_start_from(struct session *session, uint64_t n) {
         session->sent = session->acked = session->last_event = n;
         session->unacked = 0;
+        session->queued = 0;
         session->written = (struct outbox_place){ .n = n, .event = n };
 }
 
@@ -532,22 +543,26 @@ static void session_on_attached(void *arg, const struct registry_attached *attac
 }
 
 /*
- * The store knows less than this session has seen, so it lost its past: the device starts anew at the head. Events that were
- * published before this answer was read seemed to be old ones, hence one look at the inbox more.
+ * The store knows less than this session was told, so it lost its past. Events that were published before this answer was read
+ * seemed to be old ones, hence the head is not sure before one look at the inbox.
  */
-static void session_start_anew(struct session *session, const struct registry_attached *attached) {
-        outbox_drop_all(&session->outbox);
-        session_cancel_page(session); /* it was asked for by numbers of the past */
+static void session_lose_past(struct session *session, const struct registry_attached *attached) {
+        bool seen_more = attached->reset || attached->head < session->again_sent || strcmp(attached->epoch, session->epoch) != 0;
+        if (!seen_more && session->head == session->again_head)
+                session->head = session->sent > attached->head ? session->sent : attached->head;
+        if (seen_more) {
+                outbox_drop_all(&session->outbox);
+                session->head = attached->head;
+                session_place(session, attached);
+                session_start_from(session, session->head);
+                session->ack.n = 0;
+                session->caught_up_sent = false;
+                session_say_reset(session);
+        }
+        session_cancel_page(session); /* it was asked for in the past */
         session->state = SESSION_REPLAYING;
-        session->head = attached->head;
-        session_place(session, attached);
-        session_start_from(session, session->head);
-        session->ack.n = 0;
-        session->caught_up_sent = false;
-        session_say_reset(session);
+        session->head_unsure = true;
         session_advance(session);
-        if (!session->page)
-                session_read_page(session);
 }
 
 static void session_on_attached_again(void *arg, const struct registry_attached *attached) {
@@ -558,8 +573,8 @@ static void session_on_attached_again(void *arg, const struct registry_attached 
                         session_close(session, CLOSE_REPLACED);
                 else if (attached->answer)
                         session_close(session, CLOSE_OVERLOADED); /* it may be here unknown to all others */
-                else if (attached->reset || attached->head < session->again_sent || strcmp(attached->epoch, session->epoch) != 0)
-                        session_start_anew(session, attached);
+                else if (attached->reset || attached->head < session->again_head || strcmp(attached->epoch, session->epoch) != 0)
+                        session_lose_past(session, attached);
                 else
                         session_on_head(&session->subscriber, attached->head); /* what came meanwhile was published to nobody */
         }
@@ -578,6 +593,7 @@ void session_attach_again(struct session *session) {
         registry.epoch = slice_of(session->epoch);
         registry.cursor = session->acked;
         session->again_sent = session->sent;
+        session->again_head = session->head;
         if (registry_attach(&session->hub->fanout, &registry, session_on_attached_again, session) == 0) {
                 session->again = true;
                 session_ref(session);

@@ -41,6 +41,8 @@ struct session_typing;
 
 enum session_state { SESSION_FRESH, SESSION_ATTACHING, SESSION_REPLAYING, SESSION_LIVE, SESSION_CLOSING, SESSION_ENDED };
 
+enum { SESSION_STEP = 32, SESSION_STEPS = 8 }; /* together a window */
+
 struct session {
         uint32_t refs; /* the socket, and each answer under way */
         enum session_state state;
@@ -58,12 +60,15 @@ struct session {
         struct outbox_place written; /* what was given to the socket */
         uint64_t last_event;        /* the latest n that was really sent: n may skip */
         uint32_t unacked;           /* events between acked and sent: so many at most */
+        uint64_t queued;            /* events queued since the session has its place */
+        uint64_t steps[SESSION_STEPS]; /* n of each SESSION_STEP-th of them, a ring */
         uint64_t opened_ms, heard_ms, pinged_ms; /* pinged_ms 0: no ping is open */
         int64_t token_ms;           /* wall time at which the token expires; 0: no token yet */
         uint16_t in_flight;         /* requests waiting for the store */
         bool registered;            /* in the node's audience */
         bool again, again_due;      /* it is registered anew, and is to be once more after that */
-        uint64_t again_sent;        /* what sent was when that began: the head cannot be below it */
+        uint64_t again_sent, again_head; /* what they were when that began: the store's head is not below, or it lost its past */
+        bool head_unsure;           /* the head may be higher than we know: a page tells */
         bool counted;               /* in the gauge of sessions */
         bool caught_up_sent, background, blocked, paused, close_sent, expiring_sent;
         bool page_failed;           /* it is asked for again in a moment */

@@ -19,7 +19,7 @@ enum wire_field {
         F_N = 1 << 8,
         F_SEQ = 1 << 9,
         F_ACTIVE = 1 << 10,
-        F_PAGE = 1 << 11,      /* before, after, limit */
+        F_PAGE = 1 << 11,      /* before, after, limit, versions */
         F_CONV_PAGE = 1 << 12, /* after (a conv), limit */
         F_USERS = 1 << 13,
         F_STATUS = 1 << 14,
@@ -154,6 +154,8 @@ static int wire_page(struct request *request, const struct scan_field *fields, s
         if (!wire_uint(fields, count, "before", 1, INT64_MAX / 2, &request->before, NULL) ||
             !wire_uint(fields, count, "after", 0, INT64_MAX / 2, &after, &after_given))
                 return wire_refuse(request, "before and after are seqs");
+        if (!wire_bool(fields, count, "versions", &request->versions, NULL))
+                return wire_refuse(request, "versions is true or false");
         if (request->before && after_given)
                 return wire_refuse(request, "before or after, not both");
         request->after = after_given ? (int64_t)after : -1;
@@ -240,7 +242,7 @@ int wire_parse(struct slice object, struct request *request) {
         request->n = request->seq = request->ref = request->before = request->cursor = 0;
         request->after = -1;
         request->limit = LIMIT_LIST_ITEMS / 4;
-        request->background = request->active = request->has_cursor = request->has_n = false;
+        request->background = request->active = request->has_cursor = request->has_n = request->versions = false;
         int r = scan_object(object, fields, LIMIT_JSON_FIELDS, &count);
         if (r)
                 return wire_refuse(request, r == SCAN_E_MANY ? "too many fields" : "a field is there twice");

@@ -34,7 +34,7 @@ struct request {
         int64_t after;                /* -1: absent */
         struct slice after_conv;
         uint64_t limit;               /* default LIMIT_LIST_ITEMS / 4 */
-        bool background, active, has_cursor, has_n;
+        bool background, active, has_cursor, has_n, versions;
         uint64_t cursor;
         struct slice users[LIMIT_LIST_ITEMS];
         size_t users_count;

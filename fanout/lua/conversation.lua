@@ -91,7 +91,7 @@ end)
 
 -- b1_delete: removes a conversation; every member is told of the own removal. Its seq and the version of its member list are
 -- kept for a year (change#2, change#3).
--- KEYS conv, members, log, ops, ops_old, then user and inbox of each name
+-- KEYS conv, members, log, ops, ops_old, states, then user and inbox of each name
 -- ARGV channels, counters, conv, mv expected, inbox_max, names …    gives {'ok'} | {'members', …} | {'err', code}
 local GONE_MS = 31536000000
 
@@ -106,26 +106,26 @@ redis.register_function('b1_delete', function(keys, args)
   end
   local now = now_ms()
   for i = 6, #args do
-    local k = 6 + (i - 6) * 2
+    local k = 7 + (i - 6) * 2
     local about = text(now) .. ' removed member ' .. args[i] .. ' ' .. conv
     local targets = {}
     fan_pointer({ keys[k], keys[k + 1] }, 1, { args[i] }, 1, conv, 'j ' .. about, tonumber(args[5]), targets)
     publish_all(args[1], args[2], targets, 'J', about, '')
     redis.call('HDEL', keys[k], 'c:' .. conv)
   end
-  redis.call('DEL', keys[1], keys[2], keys[3], keys[4], keys[5])
+  redis.call('DEL', keys[1], keys[2], keys[3], keys[4], keys[5], keys[6])
   redis.call('HSET', keys[1], 'mv', h[1], 'seq', h[2])
   redis.call('PEXPIRE', keys[1], GONE_MS)
   return { 'ok' }
 end)
 
 -- b1_history: a page of a log, ascending.
--- KEYS conv, members, log   ARGV user ('' trusted), before (0: none), after (-1: none), limit, bytes
--- gives {'ok', epoch, seq, more, seq1, entry1, seq2, entry2 …} | {'err', code}
+-- KEYS conv, members, log, states   ARGV user ('' trusted), before (0: none), after (-1: none), limit, bytes, versions (1: with them)
+-- gives {'ok', epoch, seq, more, seq1, entry1, state1, seq2, entry2, state2 …} | {'err', code}; the states are state_read()'s
 redis.register_function{
   function_name = 'b1_history',
   callback = function(keys, args)
-    local h = redis.call('HMGET', keys[1], 'epoch', 'seq', 'public')
+    local h = redis.call('HMGET', keys[1], 'epoch', 'seq', 'public', 'lm')
     if not h[1] then
       return { 'err', 'not_found' }
     end
@@ -141,36 +141,47 @@ redis.register_function{
       local to = tonumber(args[2]) > 0 and '(' .. args[2] .. '-0' or '+'
       rows = redis.call('XREVRANGE', keys[3], to, '-', 'COUNT', limit + 1)
     end
-    local kept, size = 0, 0
+    local kept, size, shown = 0, 0, {}
     for i = 1, math.min(#rows, limit) do
-      size = size + #rows[i][2][2]
+      local seq, entry = string.match(rows[i][1], '^%d+'), rows[i][2][2]
+      local state, entry_size = '', #entry
+      if h[4] then
+        entry, state, entry_size = state_read(keys[3], keys[4], seq, entry, bytes, args[6] == '1')
+      end
+      size = size + entry_size
       if kept > 0 and size > bytes then
         break
       end
       kept = i
+      shown[i] = { tonumber(seq), entry, state }
     end
     local out = { 'ok', h[1], tonumber(h[2]), #rows > kept and 1 or 0 }
     for i = 1, kept do
-      local row = rows[up and i or kept + 1 - i]
-      out[#out + 1] = tonumber(string.match(row[1], '^%d+'))
-      out[#out + 1] = row[2][2]
+      local row = shown[up and i or kept + 1 - i]
+      out[#out + 1] = row[1]
+      out[#out + 1] = row[2]
+      out[#out + 1] = row[3]
     end
     return out
   end,
   flags = { 'no-writes' },
 }
 
--- How many messages of others lie behind read. Looks at no more entries and bytes than left has; those not looked at count as unread.
+-- How many messages of others lie behind read and are not deleted. Looks at no more entries and bytes than left has; those not
+-- looked at count as unread.
 local UNREAD_STEP = 64
 
 local function count_unread(log_key, user, read, seq, left)
-  local unread, at = 0, read
+  local unread, at, counted = 0, read, {}
   while at < seq and left.entries > 0 and left.bytes > 0 do
     local rows = redis.call('XRANGE', log_key, '(' .. text(at) .. '-0', '+', 'COUNT', UNREAD_STEP)
     for _, row in ipairs(rows) do
-      local kind, from = string.match(row[2][2], '^%S+ (%S+) %S* (%S*)')
+      local kind, ref, from = string.match(row[2][2], '^%S+ (%S+) (%S*) (%S*)')
       if kind == 'message' and from ~= user then
         unread = unread + 1
+        counted[string.match(row[1], '^%d+')] = true
+      elseif kind == 'delete' and counted[ref] then
+        unread = unread - 1 -- a deletion always comes behind its message
       end
       left.bytes = left.bytes - #row[2][2]
     end
@@ -184,30 +195,34 @@ local function count_unread(log_key, user, read, seq, left)
 end
 
 -- b1_infos: what a member sees of conversations.
--- KEYS conv, members, log of each   ARGV user, how many entries to count at most, bytes
--- gives for each {kind, epoch, seq, delivered, read, unread, last seq, last entry or ''} or {} if it is gone or the user is no
--- member; fewer than asked if bytes ran out (the first always comes)
+-- KEYS conv, members, log, states of each   ARGV user, how many entries to count at most, bytes
+-- gives for each {kind, epoch, seq, delivered, read, unread, seq of the latest message, entry or '', state} or {} if it is gone
+-- or the user is no member; fewer than asked if bytes ran out (the first always comes)
 redis.register_function{
   function_name = 'b1_infos',
   callback = function(keys, args)
     local user, bytes = args[1], tonumber(args[3])
     local left = { entries = tonumber(args[2]), bytes = bytes * 16 }
     local out, size = {}, 0
-    for k = 1, #keys, 3 do
-      local h = redis.call('HMGET', keys[k], 'kind', 'epoch', 'seq')
+    for k = 1, #keys, 4 do
+      local h = redis.call('HMGET', keys[k], 'kind', 'epoch', 'seq', 'lm')
       local role, delivered, read = member_of(redis.call('HGET', keys[k + 1], user))
       if not h[1] or not role then
         out[#out + 1] = {}
       else
         local seq = tonumber(h[3])
-        local last = redis.call('XREVRANGE', keys[k + 2], '+', '-', 'COUNT', 1)[1]
-        local entry = last and last[2][2] or ''
-        size = size + #entry
+        local last = h[4] or h[3]
+        local entry, state = log_entry(keys[k + 2], last) or '', ''
+        local entry_size = #entry
+        if h[4] and entry ~= '' then
+          entry, state, entry_size = state_read(keys[k + 2], keys[k + 3], last, entry, bytes, false)
+        end
+        size = size + entry_size
         if k > 1 and size > bytes then
           break
         end
         out[#out + 1] = { h[1], h[2], seq, delivered, read, count_unread(keys[k + 2], user, read, seq, left),
-          last and tonumber(string.match(last[1], '^%d+')) or 0, entry }
+          tonumber(last), entry, state }
       end
     end
     return out

@@ -31,20 +31,29 @@ redis.register_function{
 }
 
 -- b1_fetch: what pointers point to, in their order, until bytes are used up (the first always comes).
--- KEYS the log, members or notices key of each   ARGV bytes, then for each 'm' seq, 'r' user or 'x' op
+-- KEYS for each the log and states, or the members, or the notices   ARGV bytes, then for each 'm' seq, 'r' user or 'x' op
 -- gives the entry, packed member or notification of each, '' where it is gone; fewer than asked if bytes ran out
 redis.register_function{
   function_name = 'b1_fetch',
   callback = function(keys, args)
     local out, size, bytes = {}, 0, tonumber(args[1])
-    for i = 1, #keys do
+    local key, has_states = 1, {} -- asked once for each conversation of the page
+    for i = 1, (#args - 1) / 2 do
       local value
       local what, which = args[i * 2], args[i * 2 + 1]
       if what == 'm' then
-        local row = redis.call('XRANGE', keys[i], which .. '-0', which .. '-0')[1]
-        value = row and row[2][2] or ''
+        local states_key = keys[key + 1]
+        value = log_entry(keys[key], which) or ''
+        if has_states[states_key] == nil then
+          has_states[states_key] = redis.call('EXISTS', states_key) == 1
+        end
+        if has_states[states_key] and value ~= '' then
+          value = redacted(states_key, which, value)
+        end
+        key = key + 2
       else
-        value = redis.call('HGET', keys[i], what == 'x' and 'n:' .. which or which) or ''
+        value = redis.call('HGET', keys[key], what == 'x' and 'n:' .. which or which) or ''
+        key = key + 1
       end
       size = size + #value
       if i > 1 and size > bytes then

@@ -440,11 +440,16 @@ static void a_past_lost_while_live_is_said(void **state) {
         stage_head(501); /* a page is under way, by the old numbers */
         session_attach_again(stage.session);
         stage_answer_attach(0, "F", 2, 2);
-        assert_null(stage.page);
         expect_text("{\"type\":\"reset\",\"epoch\":\"F\",\"head\":2}");
-        expect("caught_up", "n", 2);
-        stage_event(3, 1);
+        /* Event 3 came before this answer and was taken for an old one, so the inbox is looked at once more. */
+        assert_int_equal(stage.page->after, 2);
+        struct inbox_event event = { 3, EVENT_MESSAGE, stage_tail(3, 1) };
+        stage_answer_page(&(struct inbox_page){ .epoch = "F", .head = 3, .next = 3, .count = 1, .events = &event });
+        frame_unref(event.tail);
         expect_events(3, 3);
+        expect("caught_up", "n", 3);
+        stage_event(4, 1);
+        expect_events(4, 4);
 }
 
 /* ---- the end ---- */
