@@ -300,6 +300,7 @@ static void registry_ask_oldest(struct registry_devices *job) {
                 words_take(&rest, ' ');
                 if (registry_points_to_entry(&job->devices[i])) {
                         store_call_key(call, KEY_LOG, rest);
+                        store_call_key(call, KEY_STATES, rest);
                         wanted++;
                 }
         }
