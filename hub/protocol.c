@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "fanout/cast.h"
 #include "fanout/fanout.h"
+#include "fanout/notice.h"
 #include "fanout/post.h"
 #include "fanout/query.h"
 #include "fanout/receipt.h"
@@ -212,6 +213,10 @@ static void protocol_ask(struct session *session, const struct request *request)
                 return;
         switch (request->type) {
         case REQUEST_READ:
+                if (request->conv.len == 0) {
+                        protocol_started(wait, notice_read(fanout, user, request->op, protocol_on_done, wait));
+                        break;
+                }
                 protocol_started(wait, receipt_raise(fanout, user, request->conv, 0, request->seq, protocol_on_done, wait));
                 break;
         case REQUEST_STATUS:

@@ -32,7 +32,7 @@ static const struct {
         [REQUEST_HELLO] = { "hello", 0, F_TOKEN | F_DEVICE | F_CURSOR },
         [REQUEST_SEND] = { "send", F_CONV | F_OP, F_BODY | F_KIND | F_REF },
         [REQUEST_ACK] = { "ack", 0, F_N | F_CONV | F_SEQ },
-        [REQUEST_READ] = { "read", F_CONV | F_SEQ, 0 },
+        [REQUEST_READ] = { "read", 0, F_CONV | F_SEQ | F_OP },
         [REQUEST_TYPING] = { "typing", F_CONV | F_ACTIVE, 0 },
         [REQUEST_SIGNAL] = { "signal", F_CONV | F_BODY, 0 },
         [REQUEST_HISTORY] = { "history", F_CONV, F_PAGE },
@@ -222,6 +222,8 @@ static int wire_check_needs(struct request *request, unsigned needs) {
                 if (request->body.len == 0 && !slice_is(request->kind, "delete"))
                         return wire_refuse(request, "body is missing");
         }
+        if (request->type == REQUEST_READ && (request->conv.len == 0 || request->seq == 0) && (request->conv.len || request->seq || request->op.len == 0))
+                return wire_refuse(request, "read needs conv and seq, or the op of a notification");
         if (request->type == REQUEST_ACK && !request->has_n && (request->conv.len == 0 || request->seq == 0))
                 return wire_refuse(request, "ack needs n, or conv and seq");
         return 0;

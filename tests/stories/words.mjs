@@ -105,6 +105,26 @@ const world = [
     say: 'backend sees nothing waiting for DEVICE', eg: 'backend sees nothing waiting for bob.phone',
     do: (w, { device }) => untilQueue(w, device, (depth) => depth === 0, 'empty'),
   },
+  {
+    say: 'backend notifies USER of TEXT as NAME[ under WORD]', eg: 'backend notifies bob of "your taxi is here" as x1 under taxi',
+    do: (w, { user, text, name, word }) => notify(w, w.newMessage(name, { user, title: text, collapse: word }), 202),
+  },
+  {
+    say: 'backend notifies USER of TEXT as NAME for SPAN', eg: 'backend notifies bob of "tea is hot" as x2 for 1s',
+    do: (w, { user, text, name, span }) => notify(w, w.newMessage(name, { user, title: text, ttl_s: span / 1000 }), 202),
+  },
+  { say: 'backend notifies of NAME again', eg: 'backend notifies of x1 again', do: (w, { name }) => notify(w, w.message(name), 200) },
+  {
+    say: 'backend sees notice NAME WORD', eg: 'backend sees notice x1 delivered',
+    do: async (w, { name, word }) => {
+      const { user, op } = w.message(name);
+      let last;
+      await eventually(async () => {
+        last = await w.api.call('GET', `/v1/users/${user}/notifications/${op}`);
+        return last.state === word;
+      }, () => `${name} is ${word} for the backend; it was last told ${JSON.stringify(last)}`);
+    },
+  },
   { say: 'backend disconnects USER', eg: 'backend disconnects bob', do: (w, { user }) => w.api.disconnect(user) },
   // -- people, whichever device they hold
   {
@@ -381,6 +401,31 @@ const device = [
   { say: 'is told of a gap', eg: 'bob.phone is told of a gap', do: (w, d) => d.until(() => d.frames.gap.length > 0, `${d.name} is told of a gap`) },
   { say: 'is told of a reset', eg: 'bob.phone is told of a reset', do: (w, d) => d.until(() => d.frames.reset.length > 0, `${d.name} is told of a reset`) },
   { say: 'reloads', eg: 'bob.phone reloads', do: (w, d) => d.until(() => d.reloads > 0, `${d.name} has loaded everything anew`) },
+  // -- notifications
+  {
+    say: 'is notified of NAMES', eg: 'bob.phone is notified of x1',
+    do: async (w, d, { names }) => {
+      for (const { op, title } of names.map((name) => w.message(name))) {
+        const event = await d.until(() => d.events.find((each) => each.type === 'notification' && each.op === op), `${d.name} is notified of "${title}"`);
+        expect(event.title === title && event.priority === 'normal' && Number.isInteger(event.at), `${d.name} was notified by ${JSON.stringify(event)}`);
+        expect(event.push === undefined && event.escalate === undefined, `${d.name} was told the plan: ${JSON.stringify(event)}`);
+      }
+    },
+  },
+  {
+    say: 'is not notified of NAMES', eg: 'bob.laptop is not notified of x1',
+    do: async (w, d, { names }) => {
+      await w.fence(d);
+      for (const name of names) expect(!d.events.some((each) => each.type === 'notification' && each.op === w.message(name).op), `${d.name} was notified of ${name}`);
+    },
+  },
+  {
+    say: 'opens NAME', eg: 'bob.phone opens x1',
+    do: async (w, d, { name }) => {
+      const reply = await d.request('read', { op: w.message(name).op });
+      expect(reply.type === 'ok', `read was answered with ${reply.type}`);
+    },
+  },
   // -- receipts
   {
     say: 'reads NAME', eg: 'bob.phone reads m1',
@@ -591,6 +636,12 @@ async function untilQueue(w, label, holds, what) {
     last = (await w.api.devices(user)).find((each) => each.device === device);
     return last && holds(last.queue.depth);
   }, () => `the queue of ${label} is ${what}; it was last told ${JSON.stringify(last)}`);
+}
+
+async function notify(w, { user, op, title, collapse, ttl_s }, status) {
+  const body = { op, title, collapse, ttl_s, push: { title }, escalate: [{ after_s: 60 }] };
+  const answer = await w.api.raw('POST', `/v1/users/${user}/notifications`, { body });
+  expect(answer.status === status && Boolean(answer.json.duplicate) === (status === 200), `the notification was answered ${answer.status} ${answer.text}`);
 }
 
 async function arrive(w, label, node, identity) {
