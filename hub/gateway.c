@@ -52,6 +52,7 @@ struct conn {
         struct auth_claims *claims;   /* from the upgrade's token, until ESTABLISHED */
         struct buf message;           /* fragments of one WebSocket message */
         bool message_binary, message_large;
+        bool peer_closed;             /* by a close frame of its own */
 };
 
 static struct conn *gateway_conn(struct lws *wsi) {
@@ -340,7 +341,7 @@ static int gateway_callback(struct lws *wsi, enum lws_callback_reasons reason, v
         case LWS_CALLBACK_ESTABLISHED:
                 return gateway_established(conn, wsi);
         case LWS_CALLBACK_RECEIVE:
-                if (conn->session)
+                if (conn->session && !conn->peer_closed) /* lws hands out what follows a close in the same packet (RFC 6455 section 5.5.1) */
                         gateway_receive(conn, wsi, in, len);
                 return 0;
         case LWS_CALLBACK_RECEIVE_PONG:
@@ -353,7 +354,10 @@ static int gateway_callback(struct lws *wsi, enum lws_callback_reasons reason, v
                 return 0;
         case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
                 /* The answer to our close frame ends the connection; to a close of the peer's own lws answers. */
-                return conn->session && conn->session->close_sent ? -1 : 0;
+                if (conn->session && conn->session->close_sent)
+                        return -1;
+                conn->peer_closed = true;
+                return 0;
         case LWS_CALLBACK_CLOSED:
                 if (conn->session) {
                         session_on_closed(conn->session);

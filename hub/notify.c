@@ -31,9 +31,11 @@ static bool notify_is(const struct scan_value *value, enum scan_type type) {
         return !value || value->type == type;
 }
 
-/* high, normal or silent. */
-static bool notify_is_priority(const char *text) {
-        return strcmp(text, "high") == 0 || strcmp(text, "normal") == 0 || strcmp(text, "silent") == 0;
+/* A notification orders the work from critical to low, or is silent; what is pushed is high, normal or silent. */
+static bool notify_is_priority(const char *text, bool pushed) {
+        if (strcmp(text, "high") == 0 || strcmp(text, "normal") == 0 || strcmp(text, "silent") == 0)
+                return true;
+        return !pushed && (strcmp(text, "critical") == 0 || strcmp(text, "low") == 0);
 }
 
 static bool notify_is_ttl(const struct scan_value *value) {
@@ -43,14 +45,14 @@ static bool notify_is_ttl(const struct scan_value *value) {
 /* What is pushed (PROTOCOL section 6): looked at for its types only. */
 static bool notify_is_push(const struct scan_value *push) {
         struct scan_field fields[LIMIT_JSON_FIELDS];
-        char priority[8], collapse[LIMIT_OP_BYTES + 1];
+        char priority[12], collapse[LIMIT_OP_BYTES + 1];
         size_t count;
         if (!push)
                 return true;
         if (push->type != SCAN_OBJECT || scan_object(push->raw, fields, LIMIT_JSON_FIELDS, &count))
                 return false;
         return notify_is(notify_find(fields, count, "title"), SCAN_STRING) && notify_is(notify_find(fields, count, "text"), SCAN_STRING) &&
-               notify_text(fields, count, "priority", priority, sizeof(priority)) && (!priority[0] || notify_is_priority(priority)) &&
+               notify_text(fields, count, "priority", priority, sizeof(priority)) && (!priority[0] || notify_is_priority(priority, true)) &&
                notify_text(fields, count, "collapse", collapse, sizeof(collapse)) && notify_is_ttl(notify_find(fields, count, "ttl_s"));
 }
 
@@ -90,8 +92,8 @@ int notify_parse(const struct scan_field *fields, size_t count, struct notify *n
         if (!title && !text && !data)
                 return notify_refuse(notify, "one of title, text and data is needed");
         if (!notify_text(fields, count, "priority", notify->priority, sizeof(notify->priority)) ||
-            (notify->priority[0] && !notify_is_priority(notify->priority)))
-                return notify_refuse(notify, "priority is high, normal or silent");
+            (notify->priority[0] && !notify_is_priority(notify->priority, false)))
+                return notify_refuse(notify, "priority is critical, high, normal, low or silent");
         if (!notify_text(fields, count, "collapse", notify->collapse, sizeof(notify->collapse)) ||
             (notify->collapse[0] && !wire_is_op(slice_of(notify->collapse))))
                 return notify_refuse(notify, "collapse is 1 to 64 printable ASCII bytes");

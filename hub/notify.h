@@ -15,7 +15,7 @@ struct notify {
         struct notice_post post; /* without user; slices of the texts here */
         const char *error;
         struct buf content, plan;
-        char op[65], collapse[65], priority[8];
+        char op[65], collapse[65], priority[12];
 };
 
 /* fields: of a body that passed scan_text(). 0, or a NOTIFY_E_ answer. Deinit in any case. */

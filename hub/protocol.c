@@ -20,6 +20,7 @@
 #include "hub/answer.h"
 #include "hub/hub.h"
 #include "hub/session.h"
+#include "hub/typist.h"
 #include "hub/wire.h"
 
 enum { PROTOCOL_REPLY_BYTES = 40 << 20 };
@@ -172,7 +173,7 @@ static void protocol_send(struct session *session, const struct request *request
                 must_wait |= slice_equal(LIST_CONTAINER(link, struct protocol_job, link)->post.conv, job->post.conv);
         list_append(&session->sends, &job->link);
         session_begin(session);
-        session_typing_end(session, request->conv);
+        typist_end(session, request->conv);
         if (!must_wait)
                 protocol_start_send(job);
 }
@@ -265,7 +266,7 @@ static void protocol_dispatch(struct session *session, const struct request *req
                 session_ack(session, request);
                 break;
         case REQUEST_TYPING:
-                session_typing(session, request->conv, request->active);
+                typist_step(session, request->conv, request->active);
                 break;
         case REQUEST_SIGNAL:
                 protocol_signal(session, request);

@@ -295,6 +295,9 @@ static void worker_on_part_closed(void *context) {
 /* The peers are gone: the store is told, then the links end. */
 static void worker_end(struct worker *worker) {
         worker->ending = true;
+        /* One link may be closed long before the other (a look-up of a name cannot be cancelled), and with it what these use. */
+        uv_timer_stop(&worker->tick);
+        uv_timer_stop(&worker->second);
         if (store_is_up(worker->hub.fanout.store))
                 lease_leave(worker->hub.lease, node_id(worker->hub.fanout.node));
         gateway_close(&worker->hub);
