@@ -18,7 +18,7 @@
 static int parse(const char *text, struct notify *notify) {
         struct scan_value value;
         struct scan_field fields[LIMIT_JSON_FIELDS];
-        size_t count;
+        size_t count = 0;
         if (scan_text(slice_of(text), LIMIT_JSON_DEPTH, &value) || scan_object(value.raw, fields, LIMIT_JSON_FIELDS, &count))
                 fail_msg("the row is no JSON object: %s", text);
         return notify_parse(fields, count, notify);
