@@ -215,6 +215,11 @@ export const link = {
     else this.wait();
   },
 
+  // The room is gone, with the hub's past: the development token makes it again, as it did at first.
+  rejoin() {
+    this.lost('No such room: it is made again', 'token');
+  },
+
   wait(ms = backoff(this.attempt, this.retry, Math.random())) {
     this.forget();
     this.attempt++;

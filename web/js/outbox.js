@@ -112,6 +112,7 @@ export const outbox = {
     } else {
       item.failed = error.message || error.code;
       this.save();
+      if (error.code === 'not_found') link.rejoin(); // then the reader can try again
     }
   },
 };

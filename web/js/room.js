@@ -233,9 +233,15 @@ export const room = {
       this.on.changed();
     }).catch((error) => {
       this.loading = false;
-      if (error.code !== 'lost') journal.note(`No history: ${error.code}`);
+      this.refused('No history', error);
       this.on.changed();
     });
+  },
+
+  refused(what, error) {
+    if (error.code === 'lost') return; // asked again after the next welcome
+    journal.note(`${what}: ${error.code}`);
+    if (error.code === 'not_found') link.rejoin();
   },
 
   // Our own messages in history are stored, whatever became of the reply that should have said so.
@@ -251,9 +257,7 @@ export const room = {
       this.reading.known(items.find((item) => item.user === this.user)?.read);
       this.watch(items.map((item) => item.user));
       this.on.changed();
-    }).catch((error) => {
-      if (error.code !== 'lost') journal.note(`No members: ${error.code}`);
-    });
+    }).catch((error) => this.refused('No members', error));
   },
 
   watch(users) {
@@ -261,9 +265,7 @@ export const room = {
       link.request({ type: 'watch', users: users.slice(i, i + LIMIT.watch) }, (reply) => {
         for (const presence of reply.presence) this.people.presence.set(presence.user, presence);
         this.on.changed();
-      }).catch((error) => {
-        if (error.code !== 'lost') journal.note(`No presence: ${error.code}`);
-      });
+      }).catch((error) => this.refused('No presence', error));
     }
   },
 
