@@ -17,4 +17,5 @@ void functions_add(struct buf *out) {
         buf_add_text(out, session_lua);
         buf_add_text(out, visit_lua);
         buf_add_text(out, node_lua);
+        buf_add_text(out, prefs_lua);
 }

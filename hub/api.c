@@ -18,6 +18,7 @@
 #include "fanout/node.h"
 #include "fanout/notice.h"
 #include "fanout/post.h"
+#include "fanout/prefs.h"
 #include "fanout/query.h"
 #include "hub/answer.h"
 #include "hub/auth.h"
@@ -396,6 +397,10 @@ static void api_get_notification(struct api_call *call) {
         api_started(call->http, notice_get(&api_hub(call)->fanout, slice_of(call->user), slice_of(call->op), api_on_fields, http_ref(call->http)));
 }
 
+static void api_get_prefs(struct api_call *call) {
+        api_started(call->http, prefs_get(&api_hub(call)->fanout, slice_of(call->user), api_on_fields, http_ref(call->http)));
+}
+
 /* ---- several in one ---- */
 
 static void api_post_batch(struct api_call *call) {
@@ -517,6 +522,7 @@ static const struct api_route api_routes[] = {
         { HTTP_GET, "/v1/users/{u}/presence", API_KEY, api_get_presence },
         { HTTP_POST, "/v1/presence", API_KEY_BODY, api_post_presence },
         { HTTP_GET, "/v1/users/{u}/devices", API_KEY, api_get_devices },
+        { HTTP_GET, "/v1/users/{u}/prefs", API_KEY, api_get_prefs },
         { HTTP_POST, "/v1/users/{u}/notifications", API_KEY_BODY, api_post_notification },
         { HTTP_GET, "/v1/users/{u}/notifications/{o}", API_KEY, api_get_notification },
         { HTTP_POST, "/v1/users/{u}/disconnect", API_KEY_MAYBE_BODY, api_disconnect },

@@ -257,4 +257,30 @@ const noticeCases = [
   },
 ];
 
-export const syncCases = [...batchCases, ...syncing, ...noticeCases];
+// ---- preferences ----------------------------------------------------------------------------------------------------
+
+const prefsCases = [
+  {
+    name: 'prefs: mutes and quiet hours are set over a session and in a sync, and told to the backend',
+    async run(bench) {
+      const told = async () => JSON.stringify(await bench.hub.api.call('GET', '/v1/users/quentin/prefs'));
+      expect((await told()) === '{"mute":[],"quiet_hours":null}', `at first they are ${await told()}`);
+      const until_ms = Date.now() + 3600000;
+      const session = await bench.session('quentin', 'pad');
+      session.text({ type: 'prefs', id: 5, mute: { conv: 'c', until_ms } });
+      const ok = await session.message((each) => each.id === 5, 'an answer');
+      expect(ok.type === 'ok', JSON.stringify(ok));
+      const quiet_hours = { from: '22:00', to: '07:00', zone: 'Europe/Berlin' };
+      const { json } = await sync(bench, { device: 'phone', ops: [{ type: 'prefs', id: 6, quiet_hours }, { type: 'prefs', id: 7, quiet_hours: { from: '22:00' } }] }, token('quentin'));
+      expect(String(json.results.map((each) => `${each.type} ${each.id}`)) === 'ok 6,error 7', JSON.stringify(json));
+      expect((await told()) === JSON.stringify({ mute: [{ conv: 'c', until_ms }], quiet_hours }), `then they are ${await told()}`);
+      session.text({ type: 'prefs', id: 8, mute: { conv: 'c', until_ms: 0 }, quiet_hours: null });
+      await session.message((each) => each.id === 8, 'an answer');
+      expect((await told()) === '{"mute":[],"quiet_hours":null}', `at last they are ${await told()}`);
+      const stranger = await request(bench.hub.url, 'GET', '/v1/users/quentin/prefs', { key: token('quentin') });
+      expect(stranger.status === 401, `a user's token was answered ${stranger.status}`);
+    },
+  },
+];
+
+export const syncCases = [...batchCases, ...syncing, ...noticeCases, ...prefsCases];

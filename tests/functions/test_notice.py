@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""test_notice: notifications in the store: fanout/lua/notice.lua, and what inbox.lua makes of them."""
+"""test_notice: notifications, visits and preferences in the store: notice.lua and what inbox.lua makes of it, visit.lua, prefs.lua."""
 import unittest
 
 from store import CHANNELS, COUNTERS, key
@@ -170,6 +170,48 @@ class Visit(Case):
         self.link('HSET', key('d', 'bob'), 'phone', '2 1 more words')
         self.visit()
         self.assertRegex(self.packed(), r'^2 \d{10,} more words$')
+
+
+class Prefs(Case):
+    def set(self, conv='', until=0, quiet=None, mutes_max=10):
+        return self.store.call('prefs_set', [key('prefs', 'bob')], conv, until, int(quiet is not None), quiet or '', mutes_max)
+
+    def get(self):
+        return self.store.call('prefs', [key('prefs', 'bob')])
+
+    def in_ms(self, ms):
+        now = self.link('TIME')
+        return int(now[0]) * 1000 + ms
+
+    def test_each_is_set_and_ended_alone(self):
+        self.assertEqual(self.get(), [''])
+        soon = self.in_ms(100000)
+        self.assertEqual(self.set('b', soon), ['ok'])
+        self.set('a', soon + 1)
+        self.set(quiet='22:00 07:00 UTC')
+        self.assertEqual(self.get(), ['22:00 07:00 UTC', 'a', str(soon + 1), 'b', str(soon)])
+        self.set('a', 0)
+        self.set('c', 1)
+        self.assertEqual(self.get(), ['22:00 07:00 UTC', 'b', str(soon)])
+        self.set(quiet='')
+        self.set('b', 0)
+        self.assertEqual(self.link('EXISTS', key('prefs', 'bob')), 0)
+
+    def test_a_conversation_called_quiet_is_one(self):
+        self.set('quiet', self.in_ms(100000))
+        self.assertEqual(self.get()[:2], ['', 'quiet'])
+
+    def test_mutes_that_are_over_make_room_and_others_do_not(self):
+        soon = self.in_ms(100000)
+        self.set('a', soon, mutes_max=2)
+        self.set('b', soon, quiet='22:00 07:00 UTC', mutes_max=2)
+        self.assertEqual(self.set('c', soon, quiet='', mutes_max=2), ['err', 'conflict'])
+        self.assertEqual(self.get()[0], '22:00 07:00 UTC')  # a refused request changes nothing
+        self.assertEqual(self.set('a', soon + 5, mutes_max=2), ['ok'])
+        self.link('HSET', key('prefs', 'bob'), 'm:a', 1)
+        self.assertEqual(self.get()[1:], ['b', str(soon)])
+        self.assertEqual(self.set('c', soon, mutes_max=2), ['ok'])
+        self.assertEqual(self.get()[1::2], ['b', 'c'])
 
 
 if __name__ == '__main__':
