@@ -46,7 +46,10 @@ static const char gateway_subprotocol[] = "belfry.v1";
 
 struct conn {
         struct hub *hub;
+        struct lws *wsi;
         bool handshaking;             /* counted by the acceptor */
+        struct list handshake;        /* in hub->handshakes while it is */
+        uint64_t adopted_ms;
         struct session *session;
         struct http *http;
         struct auth_claims *claims;   /* from the upgrade's token, until ESTABLISHED */
@@ -63,6 +66,7 @@ static void gateway_settled(struct conn *conn) {
         if (!conn->handshaking)
                 return;
         conn->handshaking = false;
+        list_remove(&conn->handshake);
         acceptor_settled(conn->hub->acceptor);
 }
 
@@ -406,9 +410,26 @@ bool gateway_adopt(struct hub *hub, int fd) {
                 return false;
         }
         conn->hub = hub;
+        conn->wsi = wsi;
         conn->handshaking = true;
+        conn->adopted_ms = uv_now(hub->loop);
+        list_append(&hub->handshakes, &conn->handshake);
         lws_set_opaque_user_data(wsi, conn);
         return true;
+}
+
+void gateway_hurry(struct hub *hub, uint64_t patience_ms) {
+        bool any = false;
+        LIST_FOR_EACH(link, &hub->handshakes) {
+                struct conn *conn = LIST_CONTAINER(link, struct conn, handshake);
+                if (uv_now(hub->loop) < conn->adopted_ms + patience_ms)
+                        break;
+                list_remove(link); /* it is counted until it is gone */
+                lws_set_timeout(conn->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
+                any = true;
+        }
+        if (any)
+                lws_cancel_service(hub->lws);
 }
 
 static void gateway_log(int level, const char *line) {

@@ -67,8 +67,22 @@ export class Bench {
   // A message reaches the witness.
   async served() {
     const op = `served-${(this.#count += 1)}`;
-    await eventually(() => this.hub.api.send('room', { op, from: 'alice', body: 'still there?' }), 'the hub stores a message');
+    await this.send('room', { op, from: 'alice', body: 'still there?' });
     await this.#witness.message((frame) => frame.op === op, 'the witness is served');
+  }
+
+  // As a backend does it: again with the same op while the hub is unavailable, as one worker is ready before the other.
+  send(conv, message) {
+    return eventually(() => this.hub.api.send(conv, message), `the hub stores ${message.op}`);
+  }
+
+  // How often the witness was told that the store lost its past. What was sent before that is not an event to it any more.
+  resets() {
+    return this.#witness.messages.filter((each) => each.type === 'reset').length;
+  }
+
+  witnessReset(before) {
+    return this.#witness.until(() => this.resets() > before, 'the witness is told of a reset');
   }
 
   witnessed(holds, sentence) {

@@ -99,6 +99,17 @@ export const peerCases = [
     },
   },
   {
+    name: 'a thousand strangers who begin a request and do not go on keep nobody else waiting for long',
+    async run(bench) {
+      const strangers = await Promise.all(Array.from({ length: 2600 }, () => bench.connect()));
+      for (const raw of strangers) raw.write('GET /v1/ws HTTP/1.1\r\nX-Slow: ');
+      const started = Date.now();
+      const raw = await bench.session();
+      expect(Date.now() - started < 8000, `the hub's own patience is 10 s a round, and there would be two: ${Date.now() - started} ms`);
+      raw.destroy();
+    },
+  },
+  {
     name: 'a close with answers under way is answered, whatever follows it',
     async run(bench) {
       for (let i = 0; i < 12; i += 1) {

@@ -33,10 +33,10 @@ export const storeCases = [
     name: 'a conversation that was silent for longer than its ops are kept speaks again',
     async run(bench) {
       await bench.hub.api.conversation('silent', ['alice', 'bob']);
-      await bench.hub.api.send('silent', { op: '1', from: 'alice', body: 1 });
+      await bench.send('silent', { op: '1', from: 'alice', body: 1 });
       await bench.redis.command('DEL', key('o', 'silent')); // as its time to live does after 14 days
       await bench.redis.command('HSET', key('c', 'silent'), 'oa', '1000');
-      expect((await bench.hub.api.send('silent', { op: '2', from: 'alice', body: 2 })).seq === 2, 'it is stored');
+      expect((await bench.send('silent', { op: '2', from: 'alice', body: 2 })).seq === 2, 'it is stored');
       await bench.witnessed((each) => each.conv === 'silent' && each.op === '2', 'it is delivered');
     },
   },
@@ -72,7 +72,7 @@ export const storeCases = [
       await bench.redis.start();
       await bench.hub.untilReady();
       const sent = raw.messages.filter((each) => each.type === 'sent');
-      const log = await bench.hub.api.log('load');
+      const log = await eventually(() => bench.hub.api.log('load'), 'the log is read');
       for (const { op, seq } of sent) expect(log.find((each) => each.op === op)?.seq === seq, `${op} was acknowledged as ${seq}`);
       for (const { op } of log) await bench.witnessed((each) => each.op === op, `the witness gets ${op}`);
     },
@@ -98,11 +98,13 @@ export const storeCases = [
     name: 'live sessions are told of a store that was wiped, and go on in the new one',
     async run(bench) {
       const raw = await bench.session('alice', 'wiped');
+      const before = bench.resets();
       await bench.redis.command('FLUSHALL');
       await raw.message((each) => each.type === 'reset', 'a reset');
-      await bench.hub.api.conversation('room', ['alice', 'bob']);
+      await bench.witnessReset(before);
+      await eventually(() => bench.hub.api.conversation('room', ['alice', 'bob']), 'the room is made again');
       for (const op of ['after1', 'after2']) {
-        await bench.hub.api.send('room', { op, from: 'bob', body: op });
+        await bench.send('room', { op, from: 'bob', body: op });
         const event = await raw.message((each) => each.op === op, op);
         raw.text({ type: 'ack', n: event.n });
       }
@@ -113,29 +115,30 @@ export const storeCases = [
     name: 'functions that were flushed are loaded again',
     async run(bench) {
       await bench.redis.command('FUNCTION', 'FLUSH');
-      await eventually(async () => (await bench.hub.api.send('room', { op: 'flushed', from: 'alice', body: 1 })).seq, 'a send is stored again');
+      await bench.send('room', { op: 'flushed', from: 'alice', body: 1 });
     },
   },
   {
     name: 'live sessions are told of a store that went back in time, and get what is new in it',
     async run(bench) {
       const raw = await bench.session('alice', 'traveller');
-      await bench.hub.api.send('room', { op: 'kept', from: 'bob', body: 1 });
+      await bench.send('room', { op: 'kept', from: 'bob', body: 1 });
       await raw.message((each) => each.op === 'kept', 'kept');
+      const before = bench.resets();
       const files = join(bench.redis.folder, 'appendonlydir');
       const copy = join(bench.redis.folder, 'copy');
       cpSync(files, copy, { recursive: true });
       for (const op of ['lost1', 'lost2', 'lost3']) {
-        await bench.hub.api.send('room', { op, from: 'bob', body: op });
+        await bench.send('room', { op, from: 'bob', body: op });
         await raw.message((each) => each.op === op, op);
       }
       await bench.redis.kill();
       rmSync(files, { recursive: true });
       cpSync(copy, files, { recursive: true });
       await bench.redis.start();
-      await bench.hub.untilReady();
       await raw.message((each) => each.type === 'reset', 'a reset');
-      await bench.hub.api.send('room', { op: 'new', from: 'bob', body: 'new' });
+      await bench.witnessReset(before);
+      await bench.send('room', { op: 'new', from: 'bob', body: 'new' });
       const event = await raw.message((each) => each.op === 'new', 'what is new');
       const lost = raw.messages.find((each) => each.op === 'lost1');
       expect(event.n <= lost.n + 3, `${event.n} is a number that was used before: ${lost.n}`);
