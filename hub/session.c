@@ -5,11 +5,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <libwebsockets.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/chance.h"
@@ -21,6 +18,7 @@
 #include "base/metrics.h"
 #include "fanout/inbox.h"
 #include "hub/hub.h"
+#include "hub/peer.h"
 #include "hub/protocol.h"
 #include "hub/typist.h"
 #include "hub/wire.h"
@@ -698,16 +696,6 @@ void session_auth(struct session *session, const struct request *request) {
 
 /* ---- time ---- */
 
-/* The peer's kernel acknowledged all it was sent: the host is there, its app just does not read. */
-static bool session_kernel_answers(const struct session *session) {
-        struct tcp_info info;
-        socklen_t len = sizeof(info);
-        int fd = lws_get_socket_fd(session->wsi);
-        if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
-                return false;
-        return info.tcpi_unacked == 0 && info.tcpi_probes < 3;
-}
-
 void session_schedule(struct session *session) {
         const struct config *config = session->hub->config;
         uint64_t now_ms = uv_now(session->hub->loop);
@@ -752,7 +740,7 @@ static bool session_check_peer(struct session *session, uint64_t now_ms) {
         if (session->pinged_ms) {
                 bool late = now_ms >= session->pinged_ms + (uint64_t)config->pong_ms;
                 bool stalled = now_ms >= session->pinged_ms + (uint64_t)config->stall_ms;
-                if (stalled || (late && !session_kernel_answers(session))) {
+                if (stalled || (late && !peer_host_answers(lws_get_socket_fd(session->wsi)))) {
                         metrics_add(NO_PONG, 1);
                         session_close(session, CLOSE_NO_PONG);
                         return false;

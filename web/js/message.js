@@ -22,7 +22,10 @@ export function makeMessage(entry, mine) {
     reactions: make('div', 'reactions'), trouble: make('div', 'trouble'),
   };
   const meta = make('span', 'meta', parts.edited, parts.time);
-  if (mine) meta.append(makeMark(parts));
+  if (mine) {
+    parts.mark = makeButton('mark', '');
+    meta.append(parts.mark);
+  }
   const bubble = make('div', 'bubble', make('span', 'author', entry.from), parts.text, meta, parts.reactions, parts.trouble);
   const avatar = make('span', 'avatar', [...entry.from][0].toUpperCase());
   avatar.setAttribute('aria-hidden', 'true');
@@ -33,13 +36,14 @@ export function makeMessage(entry, mine) {
   return row;
 }
 
-function makeMark(parts) {
+// The drawings are symbols of index.html.
+export function makeTicks(state) {
   const svg = document.createElementNS(SVG, 'svg');
+  const use = document.createElementNS(SVG, 'use');
   svg.setAttribute('aria-hidden', 'true');
-  parts.use = document.createElementNS(SVG, 'use');
-  svg.append(parts.use);
-  parts.mark = makeButton('mark', svg);
-  return parts.mark;
+  svg.append(use);
+  use.setAttribute('href', `#mark-${state}`);
+  return svg;
 }
 
 // Brings the element up to date; touches only what differs. shown: { state, mine, first, missed, change? }
@@ -56,7 +60,7 @@ export function showMessage(row, entry, { state, mine, first, missed, change }) 
   if (row.dataset.state === state) return;
   row.dataset.state = state;
   if (!mine) return;
-  row.parts.use.setAttribute('href', `#mark-${state}`);
+  row.parts.mark.replaceChildren(makeTicks(state));
   row.parts.mark.setAttribute('aria-label', MARKS[state]);
 }
 

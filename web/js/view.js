@@ -6,7 +6,7 @@
 import { arrange, el, make, setText } from './dom.js';
 import { LIMIT, TIME } from './limits.js';
 import { link } from './link.js';
-import { makeMessage, showMessage, showTrouble } from './message.js';
+import { makeMessage, makeTicks, showMessage, showTrouble } from './message.js';
 import { outbox } from './outbox.js';
 import { room } from './room.js';
 import { status } from './status.js';
@@ -110,8 +110,21 @@ export const view = {
     anchor.href = `/?${new URLSearchParams({ user: other, room: room.conv })}`;
     anchor.target = '_blank';
     anchor.rel = 'noopener'; // also: sessionStorage is not copied, so the new tab is a device of its own
-    return make('p', '', 'Nothing has been said here yet. ', anchor,
-      ', write something, and cut the connection of one of the two to see what happens.');
+    return make('ol', 'steps',
+      make('li', '', anchor, '.'),
+      make('li', '', 'Write. ', ...this.legend(), '.'),
+      make('li', '', make('b', '', 'Cut the connection'), ' of one window, write in both, and reconnect: what was missed arrives ',
+        'in order, what was typed is sent, each once.'),
+      make('li', '', 'Go further: ', make('code', '', 'kill -9'), ' a worker of the hub, or its Redis, while you write; the hub’s log names them.'));
+  },
+
+  legend() {
+    const meanings = { sent: ' stored, ', delivered: ' delivered to all, ', read: ' read by all' };
+    return Object.entries(meanings).flatMap(([state, meaning]) => {
+      const ticks = make('span', 'ticks', makeTicks(state));
+      ticks.dataset.state = state;
+      return [ticks, meaning];
+    });
   },
 
   renderDay(name) {
