@@ -120,7 +120,7 @@ int notice_post(struct fanout *fanout, const struct notice_post *post, notice_po
         store_call_arg(call, buf_slice(&text));
         store_call_arg_int(call, fanout->inbox_max);
         store_call_arg_int(call, LIMIT_NOTICES);
-        store_call_arg_int(call, LIMIT_NOTICE_AGE_MS);
+        store_call_arg_int(call, (int64_t)LIMIT_NOTICE_AGE_S * 1000);
         return notice_send(call, notice_on_posted, job);
 }
 

@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "hub/wire.h"
 
-enum { NOTIFY_TTL_MAX_S = LIMIT_NOTICE_AGE_MS / 1000 };
+enum { NOTIFY_TTL_MAX_S = LIMIT_NOTICE_AGE_S };
 
 static int notify_refuse(struct notify *notify, const char *error) {
         notify->error = error;
