@@ -41,4 +41,5 @@ void metrics_open(struct metrics_page *page, uint32_t index, const char *name);
 void metrics_print(const struct metrics_page *page, struct buf *out);
 
 #define metrics_add(metric, count) (process.metrics->values[METRIC_##metric] += (uint64_t)(count))
+#define metrics_set(metric, value) (process.metrics->values[METRIC_##metric] = (uint64_t)(value))
 #define metrics_sub(metric, count) (process.metrics->values[METRIC_##metric] -= (uint64_t)(count))

@@ -30,6 +30,7 @@ static int attempt_answer(struct slice code) {
                 { "forbidden", FANOUT_E_FORBIDDEN },
                 { "bad_request", FANOUT_E_BAD_REQUEST },
                 { "conflict", FANOUT_E_CONFLICT },
+                { "channel", FANOUT_E_CHANNEL },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
                 if (slice_is(code, rows[i].code))

@@ -3,6 +3,7 @@
 #pragma once
 #include <stdint.h>
 
+struct channel_table;
 struct node;
 struct roster_cache;
 struct store;
@@ -11,6 +12,7 @@ struct fanout {
         struct store *store;
         struct roster_cache *rosters;
         struct node *node;
+        struct channel_table *channels; /* followed by this node */
         int64_t inbox_max; /* events of one inbox; older ones become a gap */
         int64_t log_max;   /* entries of one conversation's log */
 };
@@ -22,4 +24,6 @@ enum {
         FANOUT_E_FORBIDDEN,
         FANOUT_E_BAD_REQUEST,
         FANOUT_E_CONFLICT,
+        FANOUT_E_CHANNEL,    /* it is a channel, where there is no such thing */
+        FANOUT_E_NO_CHANNEL, /* it is none */
 };

@@ -8,6 +8,7 @@
 void functions_add(struct buf *out) {
         buf_add_text(out, common_lua);
         buf_add_text(out, state_lua);
+        buf_add_text(out, channel_lua);
         buf_add_text(out, append_lua);
         buf_add_text(out, deliver_lua);
         buf_add_text(out, receipt_lua);

@@ -4,6 +4,7 @@
  *
  * A message is  <letter> <counter> <header> \n <user n user n …> \n <body>
  *      M  entry    R  receipt    J  member    X  notification    K  kick    P  presence    T  typing    S  signal    N  a new node    B  the probe
+ *      C  entry of a channel     D  who may read a channel changed: both are for channel.c, and name no users
  *
  * Time of a lost message, at worst:
  *
@@ -27,6 +28,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "fanout/channel.h"
 #include "fanout/fanout.h"
 #include "fanout/store.h"
 #include "fanout/words.h"
@@ -176,6 +178,8 @@ void node_repair(struct node *node) {
         node->repairing = true;
         node->repair_again = false;
         node->options.on_repair(node->options.context);
+        if (node->fanout->channels)
+                channel_repair(node->fanout->channels);
         struct node_heads *heads = NULL;
         for (unsigned owner = 0; owner < store_owners(node->fanout->store); owner++) {
                 struct audience *audience, *next;
@@ -378,6 +382,22 @@ static void node_on_presence(struct node *node, struct node_message *message, st
         node->options.on_presence(node->options.context, user, seen_ms, slice_is(header, "1"), live);
 }
 
+/* live: what is behind the header, as no users are named. */
+static void node_on_channel(struct node *node, struct node_message *message, struct slice live) {
+        struct slice header = message->header;
+        if (!node->fanout->channels)
+                return;
+        if (message->letter == 'D') {
+                channel_on_change(node->fanout->channels, header);
+                return;
+        }
+        uint64_t seq = words_uint(words_take(&header, ' '));
+        struct slice conv = words_take(&header, ' ');
+        struct entry entry = event_parse_entry(header);
+        entry.body = live;
+        channel_on_entry(node->fanout->channels, seq, conv, &entry);
+}
+
 static void node_count(struct node *node, unsigned partition, uint64_t counter) {
         bool hole = node->known_valid[partition] && counter > node->known[partition] + 1;
         if (!node->known_valid[partition] || counter > node->known[partition])
@@ -427,6 +447,10 @@ static void node_on_message(struct node *node, struct slice channel, struct slic
                 break;
         case 'X':
                 node_on_notice(node, &message);
+                break;
+        case 'C':
+        case 'D':
+                node_on_channel(node, &message, live);
                 break;
         case 'K':
                 node_on_kick(node, &message);

@@ -168,6 +168,7 @@ static void post_on_done(struct attempt *attempt, int answer, const struct redis
         struct post_job *job = (struct post_job *)attempt;
         struct post_result result = { .answer = answer };
         if (!answer) {
+                job->complete |= slice_is(store_text(store_item(reply, 3)), "channel");
                 result.seq = (uint64_t)store_int(store_item(reply, 1));
                 result.at = store_int(store_item(reply, 2));
                 result.duplicate = slice_is(store_text(store_item(reply, 0)), "dup");

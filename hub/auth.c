@@ -159,6 +159,24 @@ static bool is_acceptable(const struct auth *auth, const struct jwt_claims *clai
         return true;
 }
 
+/* False: they are too many, or one is no id. */
+static bool copy_channels(const struct scan_value *array, char *out) {
+        char text[LIMIT_TOKEN_BYTES];
+        struct scan_value item;
+        size_t len, used = 0;
+        for (size_t position = 0; array->raw.ptr && scan_array(array->raw, &position, &item);) {
+                if (scan_string(item.raw, text, sizeof(text), &len) || !auth_is_id((struct slice){ text, len }) ||
+                    used + len + 1 > LIMIT_TOKEN_CHANNELS_BYTES)
+                        return false;
+                if (used)
+                        out[used++] = ' ';
+                memcpy(out + used, text, len);
+                used += len;
+        }
+        out[used] = '\0';
+        return true;
+}
+
 int auth_verify(struct auth *auth, struct slice token, int64_t now_ms, struct auth_claims *ret_claims) {
         struct jwt jwt;
         if (jwt_parse(token, &jwt) != 0)
@@ -175,6 +193,8 @@ int auth_verify(struct auth *auth, struct slice token, int64_t now_ms, struct au
         struct auth_claims result = { .expires_ms = claims.exp * 1000, .issued_ms = claims.iat < 0 ? 0 : claims.iat * 1000 };
         memcpy(result.user, claims.sub, claims.sub_len);
         memcpy(result.device, claims.dev, claims.dev_len);
+        if (!copy_channels(&claims.channels, result.channels))
+                return AUTH_E_BAD;
         *ret_claims = result;
         return 0;
 }

@@ -24,6 +24,7 @@ enum {
 struct auth_claims {
         char user[LIMIT_ID_BYTES + 1];
         char device[LIMIT_ID_BYTES + 1]; /* "" if the token has no dev */
+        char channels[LIMIT_TOKEN_CHANNELS_BYTES + 1]; /* ids it may subscribe to, with a space between */
         int64_t expires_ms;              /* exp */
         int64_t issued_ms;               /* iat, 0 if absent */
 };

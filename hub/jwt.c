@@ -162,8 +162,10 @@ int jwt_read_claims(const struct jwt *jwt, struct jwt_claims *ret_claims) {
         if (claims.sub_len == 0 || claims.exp < 0)
                 return JWT_E_MALFORMED;
 
-        const struct scan_value *aud, *iss;
-        if (find(&payload, "aud", &aud) != 0 || find(&payload, "iss", &iss) != 0)
+        const struct scan_value *aud, *iss, *channels;
+        if (find(&payload, "aud", &aud) != 0 || find(&payload, "iss", &iss) != 0 || find(&payload, "channels", &channels) != 0)
+                return JWT_E_MALFORMED;
+        if (channels && (channels->type != SCAN_ARRAY || !is_string_or_strings(channels)))
                 return JWT_E_MALFORMED;
         if ((aud && !is_string_or_strings(aud)) || (iss && iss->type != SCAN_STRING))
                 return JWT_E_MALFORMED;
@@ -171,6 +173,8 @@ int jwt_read_claims(const struct jwt *jwt, struct jwt_claims *ret_claims) {
                 claims.aud = *aud;
         if (iss)
                 claims.iss = *iss;
+        if (channels)
+                claims.channels = *channels;
         *ret_claims = claims;
         return 0;
 }

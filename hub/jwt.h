@@ -39,6 +39,7 @@ struct jwt_claims {
         int64_t iat;
         struct scan_value aud; /* a string or an array of strings; raw.ptr is NULL if it has none. Borrowed from the jwt */
         struct scan_value iss; /* a string; likewise */
+        struct scan_value channels; /* an array of strings; likewise */
 };
 
 /* Takes a token apart and reads its header. *ret_jwt borrows token and must not be moved. */

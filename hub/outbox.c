@@ -73,6 +73,11 @@ bool outbox_add_ephemeral(struct outbox *outbox, struct frame *text) {
                outbox_add(outbox, text, outbox_what(OUTBOX_EPHEMERAL, 0, 0));
 }
 
+/* Once queued it stays: what is in half an outbox is little, and the frame is shared by the whole audience. */
+bool outbox_add_entry(struct outbox *outbox, struct frame *text) {
+        return outbox_add_ephemeral(outbox, text);
+}
+
 bool outbox_add_reply(struct outbox *outbox, struct frame *text) {
         if (!outbox_add(outbox, text, outbox_what(OUTBOX_REPLY, 0, 0)))
                 return false;

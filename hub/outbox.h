@@ -42,6 +42,8 @@ void outbox_deinit(struct outbox *outbox);
 /* Takes a reference of its own. False: the ring is full (events, ephemera) or there is no memory. */
 bool outbox_add_event(struct outbox *outbox, enum event_type type, uint64_t n, struct frame *tail);
 bool outbox_add_ephemeral(struct outbox *outbox, struct frame *text);
+/* An entry of a channel: refused as ephemeral frames are, so events always find room; the channel's log has it. */
+bool outbox_add_entry(struct outbox *outbox, struct frame *text);
 bool outbox_add_reply(struct outbox *outbox, struct frame *text);
 /* Said once everything up to n is told. Taken as a reply is. */
 bool outbox_add_mark(struct outbox *outbox, uint64_t n, struct frame *text);

@@ -20,6 +20,7 @@
 #include "hub/answer.h"
 #include "hub/hub.h"
 #include "hub/session.h"
+#include "hub/subscription.h"
 #include "hub/typist.h"
 #include "hub/wire.h"
 
@@ -70,7 +71,7 @@ static struct protocol_wait *protocol_wait_new(struct session *session, const st
 static void protocol_wait_end(struct protocol_wait *wait, int answer, struct slice fields) {
         if (session_is_open(wait->session)) {
                 if (answer)
-                        session_error_id(wait->session, wait->has_id, wait->id, answer_code(answer), NULL);
+                        session_error_id(wait->session, wait->has_id, wait->id, answer_code(answer), answer_message(answer));
                 else
                         protocol_reply(wait->session, wait->has_id, wait->id, wait->type, fields);
         }
@@ -278,6 +279,12 @@ static void protocol_dispatch(struct session *session, const struct request *req
                 for (size_t i = 0; i < request->users_count; i++)
                         watch_remove(session->hub->watch, &session->watcher, request->users[i]);
                 protocol_ok(session, request);
+                break;
+        case REQUEST_SUBSCRIBE:
+                subscription_add(session, request);
+                break;
+        case REQUEST_UNSUBSCRIBE:
+                subscription_remove(session, request);
                 break;
         case REQUEST_AUTH:
                 session_auth(session, request);

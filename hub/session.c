@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* session.c: see session.h. Requests are taken apart in wire.c and carried out in protocol.c; here is the session itself. */
+/*
+ * session.c: see session.h. Requests are taken apart in wire.c and carried out in protocol.c; here is the session itself.
+ *
+ * long-file: one state machine with one set of invariants; what could be told apart from it (outbox, typist, subscription, peer) is.
+ */
 #include "hub/session.h"
 
 #include <errno.h>
@@ -20,6 +24,7 @@
 #include "hub/hub.h"
 #include "hub/peer.h"
 #include "hub/protocol.h"
+#include "hub/subscription.h"
 #include "hub/typist.h"
 #include "hub/wire.h"
 #include "presence/detach.h"
@@ -71,6 +76,7 @@ struct session *session_ref(struct session *session) {
 struct session *session_unref(struct session *session) {
         if (session && --session->refs == 0) {
                 free(session->user);
+                free(session->grants);
                 free(session);
         }
         return NULL;
@@ -88,7 +94,7 @@ struct registry_session session_registry(const struct session *session) {
 
 /* ---- writing ---- */
 
-static void session_mark_dirty(struct session *session) {
+void session_mark_dirty(struct session *session) {
         /* The worker looks at the list in every turn of the loop. */
         if (session->wsi && list_is_empty(&session->dirty))
                 list_append(&session->hub->dirty, &session->dirty);
@@ -206,6 +212,8 @@ void session_flush(struct session *session) {
         else if (session->state == SESSION_CLOSING)
                 session->close_sent = true; /* the peer answers it, or the timer ends the wait */
         session_resume(session);
+        if (session->starved && !session->blocked)
+                subscription_resume_all(session);
         if (session->state == SESSION_REPLAYING)
                 session_advance(session);
 }
@@ -215,6 +223,7 @@ void session_close(struct session *session, enum close_code code) {
                 return;
         outbox_drop_all(&session->outbox);
         session_move(session, SESSION_CLOSING);
+        subscription_end_all(session);
         if (!outbox_add_close(&session->outbox, (int)code, slice_of(codes_close_reason((int)code))))
                 session_kill(session);
         wheel_start(session->hub->wheel, &session->timer, uv_now(session->hub->loop) + SESSION_CLOSE_MS);
@@ -660,7 +669,8 @@ void session_hello(struct session *session, const struct request *request) {
                 session_close(session, CLOSE_OVERLOADED);
                 return;
         }
-        if (session_name(session, slice_of(claims.user), device) < 0 || node_add(session->hub->fanout.node, &session->subscriber) < 0) {
+        if (session_name(session, slice_of(claims.user), device) < 0 || subscription_grant(session, claims.channels) < 0 ||
+            node_add(session->hub->fanout.node, &session->subscriber) < 0) {
                 session_kill(session);
                 return;
         }
@@ -686,6 +696,10 @@ void session_auth(struct session *session, const struct request *request) {
                 return;
         if (!slice_is(session->subscriber.user, claims.user) || (claims.device[0] && !slice_is(session->subscriber.device, claims.device))) {
                 session_error(session, request, ERROR_FORBIDDEN, "the token is for another user or device");
+                return;
+        }
+        if (subscription_grant(session, claims.channels) < 0) {
+                session_error(session, request, ERROR_INTERNAL, NULL);
                 return;
         }
         session->token_ms = claims.expires_ms;
@@ -835,6 +849,7 @@ struct session *session_new(struct hub *hub, struct lws *wsi, const struct auth_
         list_init(&session->dirty);
         list_init(&session->sends);
         list_init(&session->typings);
+        list_init(&session->subscriptions);
         buf_init(&session->early, LIMIT_FRAME_BYTES);
         watch_init(&session->watcher);
         session->watcher.on_presence = session_on_presence;
@@ -863,6 +878,7 @@ struct session *session_new_visit(struct hub *hub, struct slice user, struct sli
         list_init(&session->dirty);
         list_init(&session->sends);
         list_init(&session->typings);
+        list_init(&session->subscriptions);
         if (session_name(session, user, device) < 0)
                 return session_unref(session);
         return session;
@@ -881,6 +897,7 @@ void session_on_closed(struct session *session) {
         session->claims = NULL;
         typist_deinit(session);
         session_cancel_page(session);
+        subscription_end_all(session);
         watch_deinit(hub->watch, &session->watcher);
         if (session->registered) {
                 struct registry_session registry = session_registry(session);

@@ -81,6 +81,10 @@ struct session {
         char epoch[64];
         struct list sends;          /* struct protocol_job, link: sends of this session, in their order */
         struct list typings;        /* struct typist_row, link: typist.c */
+        struct list subscriptions;  /* struct subscription, link */
+        uint16_t subscriptions_count;
+        bool starved;               /* a subscription waits for room in the outbox */
+        char *grants;               /* channels that the token allows, with a space between; NULL: none */
         void (*on_reply)(void *arg, struct slice text); /* of a visit; else NULL */
         void *reply_arg;
 };
@@ -105,6 +109,8 @@ void session_on_closed(struct session *session);
 /* Writes what is queued, as far as the socket takes it: called by the flush of the dirty list and when the socket is writable again. */
 void session_flush(struct session *session);
 
+/* Something is queued: it is written in the next flush. */
+void session_mark_dirty(struct session *session);
 /* A frame in answer to a request, or said by the hub itself. */
 void session_reply(struct session *session, struct slice text);
 void session_error(struct session *session, const struct request *request, enum error_code code, const char *message);

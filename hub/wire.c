@@ -27,6 +27,7 @@ enum wire_field {
         F_USERS = 1 << 13,
         F_STATUS = 1 << 14,
         F_PREFS = 1 << 15,     /* mute, quiet_hours */
+        F_SINCE = 1 << 16,     /* since */
 };
 
 static const struct {
@@ -42,6 +43,8 @@ static const struct {
         [REQUEST_HISTORY] = { "history", F_CONV, F_PAGE },
         [REQUEST_CONVERSATIONS] = { "conversations", 0, F_CONV_PAGE },
         [REQUEST_MEMBERS] = { "members", F_CONV, 0 },
+        [REQUEST_SUBSCRIBE] = { "subscribe", F_CONV, F_SINCE },
+        [REQUEST_UNSUBSCRIBE] = { "unsubscribe", F_CONV, 0 },
         [REQUEST_WATCH] = { "watch", F_USERS, 0 },
         [REQUEST_UNWATCH] = { "unwatch", F_USERS, 0 },
         [REQUEST_STATUS] = { "status", F_STATUS, 0 },
@@ -134,6 +137,20 @@ static int wire_cursor(struct request *request, const struct scan_field *fields,
                 return wire_refuse(request, "cursor is {epoch, n}");
         if (request->epoch.len == 0 || request->epoch.len > LIMIT_OP_BYTES || memchr(request->epoch.ptr, ' ', request->epoch.len))
                 return wire_refuse(request, "cursor.epoch is the text that welcome gave");
+        return 0;
+}
+
+static int wire_since(struct request *request, const struct scan_field *fields, size_t count) {
+        static const char sentence[] = "since is {epoch, seq}, as subscribed and the entries gave them";
+        const struct scan_value *value = scan_find(fields, count, "since");
+        struct scan_field inner[LIMIT_JSON_FIELDS];
+        size_t inner_count;
+        if (!value || value->type == SCAN_NULL)
+                return 0;
+        if (value->type != SCAN_OBJECT || scan_object(value->raw, inner, LIMIT_JSON_FIELDS, &inner_count) ||
+            wire_string(request, inner, inner_count, "epoch", &request->epoch) ||
+            !wire_uint(inner, inner_count, "seq", 0, INT64_MAX / 2, &request->seq, &request->has_since) || !request->has_since)
+                return wire_refuse(request, sentence);
         return 0;
 }
 
@@ -242,6 +259,8 @@ static int wire_fields(struct request *request, const struct scan_field *fields,
                 return wire_refuse(request, "after is what next said");
         if (takes & F_PREFS && wire_prefs(request, fields, count))
                 return WIRE_E_INVALID;
+        if (takes & F_SINCE && wire_since(request, fields, count))
+                return WIRE_E_INVALID;
         if (takes & F_USERS && wire_users(request, fields, count))
                 return WIRE_E_INVALID;
         const struct scan_value *body = takes & F_BODY ? scan_find(fields, count, "body") : NULL;
@@ -288,7 +307,7 @@ int wire_parse(struct slice object, struct request *request) {
         request->n = request->seq = request->ref = request->before = request->cursor = 0;
         request->after = -1;
         request->limit = LIMIT_LIST_ITEMS / 4;
-        request->background = request->active = request->has_cursor = request->has_n = request->versions = false;
+        request->background = request->active = request->has_cursor = request->has_n = request->has_since = request->versions = false;
         int r = scan_object(object, fields, LIMIT_JSON_FIELDS, &count);
         if (r)
                 return wire_refuse(request, r == SCAN_E_MANY ? "too many fields" : "a field is there twice");

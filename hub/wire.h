@@ -29,12 +29,12 @@ struct request {
         int64_t id;
         struct slice token, device, conv, op, kind, status;
         struct slice body;            /* verbatim JSON */
-        struct slice epoch;           /* of cursor */
+        struct slice epoch;           /* of cursor or since; the seq of since is in seq */
         uint64_t n, seq, ref, before; /* 0: absent */
         int64_t after;                /* -1: absent */
         struct slice after_conv;
         uint64_t limit;               /* default LIMIT_LIST_ITEMS / 4 */
-        bool background, active, has_cursor, has_n, versions;
+        bool background, active, has_cursor, has_n, has_since, versions;
         uint64_t cursor;
         bool has_mute, has_quiet;     /* of prefs */
         struct slice mute_conv, quiet_from, quiet_to, quiet_zone; /* "": no quiet hours any more */

@@ -32,6 +32,7 @@
 #include "base/metrics.h"
 #include "base/wheel.h"
 #include "fanout/acks.h"
+#include "fanout/channel.h"
 #include "fanout/node.h"
 #include "fanout/roster.h"
 #include "fanout/store.h"
@@ -56,6 +57,7 @@ enum {
         WORKER_SCRATCH_BYTES = 48 << 20,   /* one reply may be large; what is usual stays below 64 KiB */
         WORKER_TAIL_BYTES = 256 << 20,     /* of the private Redis' log, before it is rewritten: restart time grows with it */
         WORKER_TAIL_CHECK_S = 10,
+        WORKER_LONGEST_S = 5,
 };
 
 struct worker {
@@ -73,7 +75,10 @@ struct worker {
         uint64_t flushed_ms;
         uint64_t idle_ns, idle_at_ns;   /* for the share of time the loop sleeps */
         uint64_t drain_ends_ms;
+        uint64_t turn_at_ns, turn_idle_ns; /* when the present turn of the loop began */
+        uint64_t longest_from_ns, longest_us, longest_before_us; /* the longest turn in this span of time and in the one before */
         unsigned ticks, seconds;
+        bool behind;                    /* the last flush left some for the next one */
         bool announced, ending, tail_asked;
         int closing;                    /* what has still to report its end */
 };
@@ -89,13 +94,13 @@ static void worker_flush(struct worker *worker) {
         struct list *link;
         uv_update_time(&worker->loop);
         worker->flushed_ms = uv_now(&worker->loop);
-        for (int i = 0; i < LIMIT_FLUSH_SESSIONS && (link = list_first(&hub->dirty)); i++) {
+        uint64_t ends_ns = uv_hrtime() + LIMIT_FLUSH_US * 1000;
+        for (int i = 0; i < LIMIT_FLUSH_SESSIONS && (link = list_first(&hub->dirty)) && uv_hrtime() < ends_ns; i++) {
                 list_remove(link);
                 session_flush(LIST_CONTAINER(link, struct session, dirty));
         }
-        if (list_is_empty(&hub->dirty))
-                uv_idle_stop(&worker->idle);
-        else
+        worker->behind = !list_is_empty(&hub->dirty);
+        if (worker->behind)
                 uv_idle_start(&worker->idle, worker_on_idle);
 }
 
@@ -104,6 +109,7 @@ static void worker_on_window(uv_timer_t *timer) {
 }
 
 static void worker_consider_flush(struct worker *worker) {
+        worker->behind &= !list_is_empty(&worker->hub.dirty);
         if (list_is_empty(&worker->hub.dirty) || uv_is_active((uv_handle_t *)&worker->window))
                 return;
         uint64_t now_ms = uv_now(&worker->loop);
@@ -113,12 +119,47 @@ static void worker_consider_flush(struct worker *worker) {
                 worker_flush(worker);
 }
 
-static void worker_on_check(uv_check_t *check) {
-        worker_consider_flush(check->data);
+/* The time since the turn before, less what the loop slept. */
+static void worker_measure_turn(struct worker *worker) {
+        uint64_t idle_ns = uv_metrics_idle_time(&worker->loop), now_ns = uv_hrtime();
+        uint64_t turn_us = (now_ns - worker->turn_at_ns - (idle_ns - worker->turn_idle_ns)) / 1000;
+        if (worker->turn_at_ns && turn_us > worker->longest_us)
+                worker->longest_us = turn_us;
+        worker->turn_at_ns = now_ns;
+        worker->turn_idle_ns = idle_ns;
+        bool over = now_ns > worker->longest_from_ns + (uint64_t)WORKER_LONGEST_S * 1000000000;
+        if (over) {
+                worker->longest_from_ns = now_ns;
+                worker->longest_before_us = worker->longest_us;
+                worker->longest_us = 0;
+        }
+        metrics_set(TURN_US, worker->longest_us > worker->longest_before_us ? worker->longest_us : worker->longest_before_us);
 }
 
+/* The loop does not sleep on what is left for its next turn; for what the window gathers it does. */
+static void worker_consider_sleep(struct worker *worker) {
+        if (worker->behind || channel_is_busy(worker->hub.fanout.channels))
+                uv_idle_start(&worker->idle, worker_on_idle);
+        else
+                uv_idle_stop(&worker->idle);
+}
+
+static void worker_on_check(uv_check_t *check) {
+        struct worker *worker = check->data;
+        /* A large audience is queued no faster than it is written, or everyone else's frames would stand behind it. */
+        if (!worker->behind)
+                channel_turn(worker->hub.fanout.channels);
+        worker_consider_flush(worker);
+        worker_consider_sleep(worker);
+}
+
+/* With work left the check comes right after a poll that does not wait: one slice a turn is enough. */
 static void worker_on_prepare(uv_prepare_t *prepare) {
-        worker_consider_flush(prepare->data);
+        struct worker *worker = prepare->data;
+        if (!uv_is_active((uv_handle_t *)&worker->idle))
+                worker_consider_flush(worker);
+        worker_consider_sleep(worker);
+        worker_measure_turn(worker);
 }
 
 /* ---- what the store and the lease report ---- */
@@ -272,6 +313,7 @@ static void worker_on_second(uv_timer_t *timer) {
         if (!store_is_up(hub->fanout.store))
                 return;
         node_tick(hub->fanout.node, clock_monotonic_ms());
+        channel_tick(hub->fanout.channels);
         detach_flush(hub->detaches);
         if (lease_is_chosen(hub->lease))
                 sweep_run(&hub->fanout);
@@ -394,7 +436,8 @@ static int worker_open_store(struct worker *worker) {
                 .on_up = worker_on_store_up,
                 .on_down = worker_on_store_down,
         });
-        if (!hub->fanout.store || !hub->fanout.rosters)
+        hub->fanout.channels = channel_table_new(&hub->fanout);
+        if (!hub->fanout.store || !hub->fanout.rosters || !hub->fanout.channels)
                 return -ENOMEM;
         struct node *node = node_open(&hub->fanout, &(struct node_options){
                 .loop = hub->loop,
@@ -472,6 +515,7 @@ static void worker_deinit(struct worker *worker) {
         detach_queue_free(hub->detaches);
         acks_free(hub->acks);
         roster_cache_free(hub->fanout.rosters);
+        channel_table_free(hub->fanout.channels);
         wheel_free(hub->wheel);
         limiter_free(hub->user_limiter);
         limiter_free(hub->conv_limiter);

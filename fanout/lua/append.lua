@@ -4,12 +4,13 @@
 -- KEYS  conv, log, members, ops, ops_old, pending, states, then user and inbox of each name
 -- ARGV  channels, counters, conv, from, device, session, digest of (from, op), op, kind, ref, body, mv, trusted (1: the
 --       backend, which need not be a member), inbox_max, log_max, complete (1: the names are all members), names …
--- gives {'ok', seq, at} | {'dup', seq, at} | {'members', mv, names} | {'err', code}
+-- gives {'ok', seq, at} | {'ok', seq, at, 'channel'} (nobody is left to deliver to) | {'dup', seq, at} | {'members', mv, names} | {'err', code}
 --
 -- append#1  The same digest never makes a second entry (while it is remembered: limits OPS_REMEMBERED, OPS_AGE_MS).
 -- append#2  Nothing is written unless the answer is 'ok'.
 -- append#3  If not all members were named, the entry is on the pending set until all deliveries are confirmed.
 -- append#4  An edit, deletion or reaction is of a message that is there and not deleted; see state_refuses().
+-- append#5  An entry of a channel goes to no inbox, and needs no member list: it is published to the nodes that follow.
 local OPS_MAX, OPS_AGE_MS = 10000, 604800000
 
 redis.register_function('b1_append', function(keys, args)
@@ -37,7 +38,7 @@ redis.register_function('b1_append', function(keys, args)
   if code then
     return { 'err', code }
   end
-  if h[3] ~= args[12] then
+  if h[1] ~= 'channel' and h[3] ~= args[12] then
     return stale(keys[1], keys[3])
   end
 
@@ -71,6 +72,11 @@ redis.register_function('b1_append', function(keys, args)
     redis.call('HSET', keys[1], 'lm', h[2]) -- all before it are messages
   elseif kind == 'message' and h[6] then
     redis.call('HSET', keys[1], 'lm', id)
+  end
+
+  if h[1] == 'channel' then
+    publish_followers(keys[1], args[1], args[2], 'C', id .. ' ' .. conv .. ' ' .. header .. '\n' .. args[11])
+    return { 'ok', seq, at, 'channel' }
   end
 
   local targets = {}

@@ -86,6 +86,9 @@ redis.register_function('b1_change', function(keys, args)
   for _, user in ipairs(gone) do
     redis.call('HDEL', keys[key_of[user]], field)
   end
+  if h[3] == 'channel' and (args[6] ~= '' or #gone > 0) then
+    tell_followers(keys[1], args[1], args[2], conv)
+  end
   return { 'ok', mv }
 end)
 
@@ -113,6 +116,7 @@ redis.register_function('b1_delete', function(keys, args)
     publish_all(args[1], args[2], targets, 'J', about, '')
     redis.call('HDEL', keys[k], 'c:' .. conv)
   end
+  tell_followers(keys[1], args[1], args[2], conv)
   redis.call('DEL', keys[1], keys[2], keys[3], keys[4], keys[5], keys[6])
   redis.call('HSET', keys[1], 'mv', h[1], 'seq', h[2])
   redis.call('PEXPIRE', keys[1], GONE_MS)
@@ -221,8 +225,9 @@ redis.register_function{
         if k > 1 and size > bytes then
           break
         end
-        out[#out + 1] = { h[1], h[2], seq, delivered, read, count_unread(keys[k + 2], user, read, seq, left),
-          tonumber(last), entry, state }
+        -- Channels have no receipts, so nothing there would ever be read.
+        local unread = h[1] == 'channel' and 0 or count_unread(keys[k + 2], user, read, seq, left)
+        out[#out + 1] = { h[1], h[2], seq, delivered, read, unread, tonumber(last), entry, state }
       end
     end
     return out

@@ -44,6 +44,9 @@ redis.register_function('b1_cast', function(keys, args)
   if not h[1] then
     return { 'err', 'not_found' }
   end
+  if h[1] == 'channel' then
+    return { 'err', 'channel' }
+  end
   if redis.call('HEXISTS', keys[2], args[3]) == 0 then
     return { 'err', 'forbidden' }
   end

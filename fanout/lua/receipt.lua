@@ -11,6 +11,9 @@ redis.register_function('b1_receipt', function(keys, args)
   if not h[3] then
     return { 'err', 'not_found' }
   end
+  if h[3] == 'channel' then
+    return { 'err', 'channel' }
+  end
   local role, delivered, read = member_of(redis.call('HGET', keys[2], args[4]))
   if not role then
     return { 'err', 'forbidden' }

@@ -19,13 +19,14 @@
 //   sends    [{ op, conv, user, state: sent | pending | refused, seq }]
 //   logs     Map conv -> [{ seq, op, from }], as read at the end
 //   members  Map conv -> Set of users
+//   channels Set of convs for whoever subscribes: there 6 and 10 are the device's own to watch (device.mjs)
 //   devices  [{ name, user, complete, shown: [{ era, n, conv, seq, op }] }]; complete: there from the beginning to the end
 
-export function check({ sends, logs, members, devices }) {
+export function check({ sends, logs, members, devices, channels = new Set() }) {
   const faults = [];
   const fault = (kind, text) => faults.push({ kind, text });
   checkLogs({ sends, logs }, fault);
-  for (const device of devices) checkDevice(device, { logs, members }, fault);
+  for (const device of devices) checkDevice(device, { logs, members, channels }, fault);
   return faults;
 }
 
@@ -55,7 +56,7 @@ function checkLogs({ sends, logs }, fault) {
   }
 }
 
-function checkDevice(device, { logs, members }, fault) {
+function checkDevice(device, { logs, members, channels }, fault) {
   const times = new Map(); // "era/conv/seq" -> how often shown
   const ops = new Map(); // op -> where it was shown first
   const lastSeq = new Map();
@@ -69,7 +70,7 @@ function checkDevice(device, { logs, members }, fault) {
     if (ops.has(opKey) && ops.get(opKey) !== at) fault('repeated', `${device.name} was shown ${each.op} as ${ops.get(opKey)} and as ${at}`);
     else ops.set(opKey, at);
 
-    if (!members.get(each.conv)?.has(device.user)) fault('stranger', `${device.name} was shown ${at}, which is not for ${device.user}`);
+    if (!channels.has(each.conv) && !members.get(each.conv)?.has(device.user)) fault('stranger', `${device.name} was shown ${at}, which is not for ${device.user}`);
     const stored = logs.get(each.conv)?.[each.seq - 1];
     if (!stored) fault('phantom', `${device.name} was shown ${at} (${each.op}), which is not in the log`);
     else if (stored.op !== each.op) fault('phantom', `${device.name} was shown ${each.op} as ${at}, which is ${stored.op} in the log`);
@@ -84,7 +85,7 @@ function checkDevice(device, { logs, members }, fault) {
   if (!device.complete) return;
   const era = device.shown.at(-1)?.era ?? 0;
   for (const [conv, log] of logs) {
-    if (!members.get(conv)?.has(device.user)) continue;
+    if (channels.has(conv) || !members.get(conv)?.has(device.user)) continue;
     for (const { seq, op } of log) if (!times.has(`${era}/${conv}/${seq}`)) fault('missing', `${device.name} was never shown ${conv}/${seq} (${op})`);
   }
 }

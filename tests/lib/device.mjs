@@ -69,6 +69,8 @@ export class Device extends Watched {
     this.seqs = new Map(); // conv -> seqs shown in this era
     this.fromHistory = new Map(); // conv -> those of them from a page of history, to be dropped if they come as events
     this.reloads = 0;
+    this.channels = new Map(); // conv -> { epoch, seq, ended }: what it subscribes to, and the entry it got last
+    this.subscribed = []; // every `subscribed`, asked for or not
   }
 
   // ---- life ---------------------------------------------------------------------------------------------------------
@@ -312,8 +314,47 @@ export class Device extends Watched {
         clearTimeout(timer);
         how(value);
       };
-      this.#transmit({ type, ...fields }, { type, resolve: settle(resolve), reject: settle(reject) });
+      this.#transmit({ type, ...fields }, { type, since: fields.since, resolve: settle(resolve), reject: settle(reject) });
     });
+  }
+
+  // Subscribes to a channel, and again after each reconnect from where it was. Resolves with `subscribed`.
+  async subscribe(conv, since) {
+    return this.request('subscribe', { conv, since });
+  }
+
+  async unsubscribe(conv) {
+    const reply = await this.request('unsubscribe', { conv });
+    this.channels.delete(conv);
+    return reply;
+  }
+
+  async #resubscribe(conv) {
+    const { epoch, seq } = this.channels.get(conv);
+    try {
+      await this.subscribe(conv, { epoch, seq });
+    } catch (error) {
+      this.#note('!', `subscribe: ${error.message}`);
+      if (error.temporary) setTimeout(() => this.live && this.channels.has(conv) && this.#resubscribe(conv), error.retryAfter_ms);
+    }
+  }
+
+  #onSubscribed(frame, since) {
+    if (!Number.isInteger(frame.seq) || typeof frame.epoch !== 'string' || typeof frame.recovered !== 'boolean') this.#fault(`subscribed is ${JSON.stringify(frame)}`);
+    this.channels.set(frame.conv, { epoch: frame.epoch, seq: since && frame.recovered ? since.seq : frame.seq });
+    this.subscribed.push(frame);
+  }
+
+  #onChannelEntry(frame) {
+    const channel = this.channels.get(frame.conv);
+    if (!channel || channel.ended) {
+      this.#fault(`${frame.conv}: seq ${frame.seq} came without a subscription`);
+      return;
+    }
+    if (frame.seq !== channel.seq + 1) this.#fault(`${frame.conv}: seq ${frame.seq} of a channel came after ${channel.seq}`);
+    channel.seq = frame.seq;
+    if (this.seqs.get(frame.conv)?.has(frame.seq)) this.repeats += 1; // it asked for it once more
+    else this.#show(frame);
   }
 
   // What has no reply: typing, ack.
@@ -451,6 +492,7 @@ export class Device extends Watched {
       return;
     }
     this.#requests.delete(frame.id);
+    if (frame.type === 'subscribed') this.#onSubscribed(frame, request.since);
     if (frame.type === 'error') request.reject(new Refused(frame, `${this.name}: ${request.type}`));
     else request.resolve(frame);
   }
@@ -469,6 +511,7 @@ export class Device extends Watched {
     this.welcomes.push(frame);
     this.state = 'live';
     for (const entry of this.sends.values()) if (entry.state === 'pending') this.#transmitSend(entry);
+    for (const conv of this.channels.keys()) this.#resubscribe(conv);
   }
 
   #onNumbered(frame) {
@@ -564,6 +607,17 @@ export class Device extends Watched {
         break;
       case 'error':
         this.lastError = frame;
+        if (this.channels.has(frame.conv)) this.channels.get(frame.conv).ended = frame.code;
+        break;
+      case 'subscribed':
+        if (frame.recovered) this.#fault(`subscribed came by itself, and nothing is lost: ${JSON.stringify(frame)}`);
+        this.#onSubscribed(frame);
+        break;
+      case 'message':
+      case 'edit':
+      case 'delete':
+      case 'react':
+        this.#onChannelEntry(frame);
         break;
       case 'signal':
       case 'token_expiring':

@@ -46,6 +46,7 @@ const world = [
     say: 'USERS in KIND CONV', eg: 'alice and bob in direct #pair',
     do: (w, { users, kind, conv }) => w.makeConversation(conv, users, kind),
   },
+  { say: 'USERS in open channel CONV', eg: 'alice in open channel #news', do: (w, { users, conv }) => w.makeConversation(conv, users, 'channel', { public: true }) },
   // -- the backend
   {
     say: 'backend sends TEXT from USER as NAME[ to CONV][ -> seq NUMBER]', eg: 'backend sends "hello" from alice as m1 to #room -> seq 1',
@@ -123,6 +124,16 @@ const world = [
         last = await w.api.call('GET', `/v1/users/${user}/notifications/${op}`);
         return last.state === word;
       }, () => `${name} is ${word} for the backend; it was last told ${JSON.stringify(last)}`);
+    },
+  },
+  { say: 'backend opens CONV', eg: 'backend opens #news', do: (w, { conv }) => w.api.call('PUT', `/v1/conversations/${conv}`, { kind: 'channel', public: true }) },
+  { say: 'backend closes CONV', eg: 'backend closes #news', do: (w, { conv }) => w.api.call('PUT', `/v1/conversations/${conv}`, { kind: 'channel', public: false }) },
+  {
+    say: 'backend deletes CONV', eg: 'backend deletes #news',
+    do: async (w, { conv }) => {
+      await w.api.call('DELETE', `/v1/conversations/${conv}`);
+      w.conversations.delete(conv);
+      for (const [name, message] of w.messages) if (message.conv === conv) w.messages.delete(name); // its log is gone
     },
   },
   { say: 'backend disconnects USER', eg: 'backend disconnects bob', do: (w, { user }) => w.api.disconnect(user) },
@@ -426,6 +437,55 @@ const device = [
       expect(reply.type === 'ok', `read was answered with ${reply.type}`);
     },
   },
+  // -- channels
+  {
+    say: 'subscribes to CONV', eg: 'bob.phone subscribes to #news',
+    do: async (w, d, { conv }) => {
+      const frame = await d.subscribe(conv);
+      expect(frame.recovered === true, `${d.name} subscribed, and got ${JSON.stringify(frame)}`);
+    },
+  },
+  { say: 'subscribes to CONV -> error CODE', eg: 'eve.phone subscribes to #news -> error forbidden', do: (w, d, { conv, code }) => refusedWith(d.subscribe(conv), code, `a subscription of ${d.name}`) },
+  {
+    say: 'subscribes to CONV from NUMBER', eg: 'bob.phone subscribes to #news from 3', // in the epoch that it knows
+    do: async (w, d, { conv, number }) => {
+      const frame = await d.subscribe(conv, { epoch: d.channels.get(conv).epoch, seq: number });
+      expect(frame.recovered === true, `${d.name} subscribed from ${number}, and got ${JSON.stringify(frame)}`);
+    },
+  },
+  {
+    say: 'subscribes to CONV from NUMBER and is not recovered', eg: 'bob.phone subscribes to #news from 99 and is not recovered',
+    do: async (w, d, { conv, number }) => {
+      const frame = await d.subscribe(conv, { epoch: d.channels.get(conv).epoch, seq: number });
+      expect(frame.recovered === false, `${d.name} subscribed from ${number}, and got ${JSON.stringify(frame)}`);
+    },
+  },
+  { say: 'unsubscribes from CONV', eg: 'bob.phone unsubscribes from #news', do: (w, d, { conv }) => d.unsubscribe(conv) },
+  {
+    say: 'is told that CONV is not recovered', eg: 'bob.phone is told that #news is not recovered',
+    do: (w, d, { conv }) => d.until(() => d.subscribed.some((each) => each.conv === conv && !each.recovered), `${d.name} is told that entries of ${conv} are lost`),
+  },
+  {
+    say: 'is always recovered', eg: 'bob.phone is always recovered',
+    do: (w, d) => expect(d.subscribed.every((each) => each.recovered), `${d.name} was told ${JSON.stringify(d.subscribed)}`),
+  },
+  {
+    say: 'loses CONV with CODE', eg: 'bob.phone loses #news with forbidden',
+    do: (w, d, { conv, code }) => d.until(() => d.channels.get(conv)?.ended === code, () => `${d.name} is told that ${conv} ends with ${code}; it was told ${d.channels.get(conv)?.ended}`),
+  },
+  { say: 'has a token for CONV', eg: 'eve.phone has a token for #news', do: (w, d, { conv }) => { d.granted = [conv]; } }, // from its next connect on
+  { say: 'has a token for nothing', eg: 'eve.phone has a token for nothing', do: (w, d) => { d.granted = undefined; } },
+  {
+    say: 'renews its token', eg: 'eve.phone renews its token',
+    do: async (w, d) => expect((await d.request('auth', { token: d.token(d.user, d.device) })).type === 'ok', 'auth was refused'),
+  },
+  { say: 'reads nothing from its socket', eg: 'bob.phone reads nothing from its socket', do: (w, d) => d.pauseReading() },
+  { say: 'reads from its socket again', eg: 'bob.phone reads from its socket again', do: (w, d) => d.resumeReading() },
+  {
+    say: 'reads NAME -> error CODE', eg: 'bob.phone reads m1 -> error bad_request',
+    do: (w, d, { name, code }) => refusedWith(d.read(w.message(name).conv, w.message(name).seq), code, `${d.name}'s read`),
+  },
+  { say: 'signals TEXT to CONV -> error CODE', eg: 'bob.phone signals "ring" to #news -> error bad_request', do: (w, d, { text, conv, code }) => refusedWith(d.request('signal', { conv, body: text }), code, `${d.name}'s signal`) },
   // -- receipts
   {
     say: 'reads NAME', eg: 'bob.phone reads m1',

@@ -86,7 +86,7 @@ export class World {
   addDevice(label, nodeName, identity = label) {
     const [user, device] = identity.split('.');
     this.node(nodeName);
-    const made = new Device({ user, device, name: label, target: () => this.node(made.nodeName).wsUrl, token: (u, d) => makeToken(JWT_SECRET, { sub: u, dev: d }) });
+    const made = new Device({ user, device, name: label, target: () => this.node(made.nodeName).wsUrl, token: (u, d) => makeToken(JWT_SECRET, { sub: u, dev: d, channels: made.granted }) });
     made.nodeName = nodeName;
     this.devices.set(label, made);
     this.named.set(made, new Set());
@@ -103,9 +103,9 @@ export class World {
     return found;
   }
 
-  async makeConversation(name, users, kind = 'group') {
-    await eventually(() => this.api.conversation(name, users, kind), `the backend makes ${name}`); // 503 is asked again, as a backend does
-    this.conversations.set(name, { members: new Set(users), everMembers: new Set(users) });
+  async makeConversation(name, users, kind = 'group', more = {}) {
+    await eventually(() => this.api.conversation(name, users, kind, more), `the backend makes ${name}`); // 503 is asked again, as a backend does
+    this.conversations.set(name, { kind, members: new Set(users), everMembers: new Set(users) });
     this.latestConv = name;
   }
 
@@ -229,9 +229,10 @@ export class World {
       const logs = new Map();
       for (const name of names) logs.set(name, await eventually(() => this.api.log(name), `the log of ${name} can be read`));
       const members = new Map(names.map((name) => [name, this.conversations.get(name).everMembers]));
+      const channels = new Set(names.filter((name) => this.conversations.get(name).kind === 'channel'));
       const complete = (device) => device.live && device.complete === true;
       for (const device of devices.filter(complete)) {
-        const wanted = [...logs].filter(([name]) => members.get(name).has(device.user)).flatMap(([, log]) => log);
+        const wanted = [...logs].filter(([name]) => !channels.has(name) && members.get(name).has(device.user)).flatMap(([, log]) => log);
         await device.until(() => wanted.every(({ op }) => this.places(device).has(op)), `${device.name} has been shown every message of its conversations`);
       }
       const sends = [...this.messages.values()].map(({ op, conv, from, seq, refused }) => ({ op, conv, user: from, seq, state: refused ? 'refused' : seq ? 'sent' : 'pending' }));
@@ -239,6 +240,7 @@ export class World {
         sends,
         logs,
         members,
+        channels,
         devices: devices.map((device) => ({ name: device.name, user: device.user, complete: complete(device), shown: device.shown.filter((each) => logs.has(each.conv)) })),
       });
       if (faults.length > 0) problems.push(describe(faults));
