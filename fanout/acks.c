@@ -105,6 +105,7 @@ static void acks_send(struct acks *acks, struct acks_job *job) {
                 store_call_key(call, KEY_INBOX, user);
                 store_call_key(call, KEY_DEVICES, user);
                 store_call_key(call, KEY_RECEIPTS, user);
+                store_call_key(call, KEY_NOTICES, user);
         }
         store_call_arg_int(call, (int64_t)ACKS_DEVICE_AGE_S * 1000);
         for (size_t i = 0; i < job->count; i++) {

@@ -17,6 +17,7 @@ static const struct {
 #define EVENT_TYPE(name, text) [EVENT_##name] = { text, { "{\"type\":\"" text "\",\"n\":", sizeof("{\"type\":\"" text "\",\"n\":") - 1 } }
         EVENT_TYPE(MESSAGE, "message"), EVENT_TYPE(EDIT, "edit"),     EVENT_TYPE(DELETE, "delete"),
         EVENT_TYPE(REACT, "react"),     EVENT_TYPE(MEMBER, "member"), EVENT_TYPE(RECEIPT, "receipt"),
+        EVENT_TYPE(NOTIFICATION, "notification"),
 #undef EVENT_TYPE
 };
 
@@ -111,6 +112,20 @@ struct frame *event_member_tail(int64_t at, struct slice action, struct slice ro
         buf_add_json(&text, user);
         buf_add_text(&text, ",\"role\":");
         buf_add_json(&text, role);
+        buf_add_text(&text, ",\"at\":");
+        buf_add_int(&text, at);
+        buf_add_char(&text, '}');
+        return event_freeze(&text);
+}
+
+struct frame *event_notice_tail(int64_t at, struct slice priority, struct slice op, struct slice content) {
+        _cleanup_buf_ struct buf text = BUF_INIT(EVENT_BYTES);
+        buf_add_text(&text, ",\"op\":");
+        buf_add_json(&text, op);
+        buf_add_char(&text, ',');
+        buf_add_slice(&text, content);
+        buf_add_text(&text, ",\"priority\":");
+        buf_add_json(&text, priority);
         buf_add_text(&text, ",\"at\":");
         buf_add_int(&text, at);
         buf_add_char(&text, '}');

@@ -20,6 +20,7 @@ enum event_type {
         EVENT_REACT,
         EVENT_MEMBER,
         EVENT_RECEIPT,
+        EVENT_NOTIFICATION,
         EVENT_TYPES,
 };
 
@@ -40,6 +41,8 @@ struct entry event_parse_entry(struct slice packed);
 struct frame *event_entry_tail(uint64_t seq, struct slice conv, const struct entry *entry, bool with_body);
 struct frame *event_receipt_tail(struct slice conv, struct slice user, uint64_t delivered, uint64_t read);
 struct frame *event_member_tail(int64_t at, struct slice action, struct slice role, struct slice user, struct slice conv);
+/* content: fields of JSON, without braces */
+struct frame *event_notice_tail(int64_t at, struct slice priority, struct slice op, struct slice content);
 
 /* ,"body":… or, for a text that is withheld, ,"deleted":true */
 void event_add_body(struct buf *out, struct slice body);

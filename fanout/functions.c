@@ -13,8 +13,10 @@ void functions_add(struct buf *out) {
         buf_add_text(out, deliver_lua);
         buf_add_text(out, receipt_lua);
         buf_add_text(out, conversation_lua);
+        buf_add_text(out, notice_lua);
         buf_add_text(out, inbox_lua);
         buf_add_text(out, session_lua);
         buf_add_text(out, visit_lua);
         buf_add_text(out, node_lua);
+        buf_add_text(out, prefs_lua);
 }

@@ -3,7 +3,7 @@
  * node.c: the node channel, see node.h.
  *
  * A message is  <letter> <counter> <header> \n <user n user n …> \n <body>
- *      M  entry    R  receipt    J  member    K  kick    P  presence    T  typing    S  signal    N  a new node    B  the probe
+ *      M  entry    R  receipt    J  member    X  notification    K  kick    P  presence    T  typing    S  signal    N  a new node    B  the probe
  *      C  entry of a channel     D  who may read a channel changed: both are for channel.c, and name no users
  *
  * Time of a lost message, at worst:
@@ -312,6 +312,15 @@ static void node_on_member(struct node *node, struct node_message *message) {
         frame_unref(shared.tail);
 }
 
+static void node_on_notice(struct node *node, struct node_message *message) {
+        struct slice header = message->header;
+        int64_t at = (int64_t)words_uint(words_take(&header, ' '));
+        struct slice priority = words_take(&header, ' ');
+        struct node_shared shared = { EVENT_NOTIFICATION, event_notice_tail(at, priority, header, message->body) };
+        node_spread(node, message, node_give_shared, &shared);
+        frame_unref(shared.tail);
+}
+
 static void node_on_kick(struct node *node, struct node_message *message) {
         struct slice header = message->header;
         int code = (int)words_uint(words_take(&header, ' '));
@@ -435,6 +444,9 @@ static void node_on_message(struct node *node, struct slice channel, struct slic
                 break;
         case 'J':
                 node_on_member(node, &message);
+                break;
+        case 'X':
+                node_on_notice(node, &message);
                 break;
         case 'C':
         case 'D':

@@ -24,6 +24,7 @@
 
 enum {
         ACCEPTOR_BACKLOG = 4096,
+        ACCEPTOR_PATIENCE_MS = 1000, /* with a handshake while others wait; libwebsockets' own 10 s are for a quiet hub */
         ACCEPTOR_SEND_BYTES = 131072, /* kernel memory of a peer that does not read; without it the kernel grows it to megabytes */
 };
 
@@ -60,6 +61,11 @@ void acceptor_settled(struct acceptor *acceptor) {
         /* Not from here: lws is in the middle of the one that has settled. */
         if (acceptor->count && !acceptor->closing)
                 uv_idle_start(&acceptor->idle, acceptor_on_idle);
+}
+
+void acceptor_tick(struct acceptor *acceptor) {
+        if (acceptor->count && acceptor->handshakes == LIMIT_HANDSHAKES)
+                gateway_hurry(acceptor->hub, ACCEPTOR_PATIENCE_MS);
 }
 
 /* Before any handshake, so only in plain text: a TLS peer just sees the end. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * api.c: see api.h. A route is a row; {c} and {u} in its path are an id of a conversation and of a user, decoded and checked
- * before the handler sees them.
+ * api.c: see api.h. A route is a row; {c}, {u} and {o} in its path are an id of a conversation, of a user and an op, decoded and
+ * checked before the handler sees them. An op may hold a slash: it is all that is left.
  */
 #include "hub/api.h"
 
@@ -16,13 +16,16 @@
 #include "base/metrics.h"
 #include "fanout/change.h"
 #include "fanout/node.h"
+#include "fanout/notice.h"
 #include "fanout/post.h"
+#include "fanout/prefs.h"
 #include "fanout/query.h"
 #include "hub/answer.h"
 #include "hub/auth.h"
 #include "hub/batch.h"
 #include "hub/http.h"
 #include "hub/hub.h"
+#include "hub/notify.h"
 #include "hub/sync.h"
 #include "hub/wire.h"
 #include "presence/registry.h"
@@ -32,7 +35,7 @@ enum { API_METRICS_BYTES = 8 << 20, API_ROLE_BYTES = 32, API_TOKEN_TTL_S = 3600 
 
 struct api_call {
         struct http *http;
-        char conv[LIMIT_ID_BYTES + 1], user[LIMIT_ID_BYTES + 1];
+        char conv[LIMIT_ID_BYTES + 1], user[LIMIT_ID_BYTES + 1], op[LIMIT_OP_BYTES + 1];
         struct scan_field fields[LIMIT_JSON_FIELDS]; /* of the body, if it is an object */
         size_t count;
         struct request scratch; /* for decoded strings */
@@ -362,6 +365,42 @@ static void api_disconnect(struct api_call *call) {
                                                     http_ref(call->http)));
 }
 
+/* ---- notifications ---- */
+
+static void api_on_notified(void *arg, const struct notice_posted *result) {
+        struct http *http = arg;
+        if (result->answer) {
+                api_fail(http, result->answer);
+        } else {
+                char fields[96];
+                int len = snprintf(fields, sizeof(fields), "\"n\":%" PRIu64 ",\"at\":%" PRId64 "%s", result->n, result->at,
+                                   result->duplicate ? ",\"duplicate\":true" : "");
+                http_answer_fields(http, result->duplicate ? 200 : 202, (struct slice){ fields, (size_t)len });
+        }
+        http_unref(http);
+}
+
+static void api_post_notification(struct api_call *call) {
+        struct notify notify;
+        int r = notify_parse(call->fields, call->count, &notify);
+        notify.post.user = slice_of(call->user);
+        if (r == NOTIFY_E_LARGE)
+                http_fail_code(call->http, ERROR_TOO_LARGE, "a notification is at most 16 KiB");
+        else if (r)
+                api_invalid(call, notify.error);
+        else
+                api_started(call->http, notice_post(&api_hub(call)->fanout, &notify.post, api_on_notified, http_ref(call->http)));
+        notify_deinit(&notify);
+}
+
+static void api_get_notification(struct api_call *call) {
+        api_started(call->http, notice_get(&api_hub(call)->fanout, slice_of(call->user), slice_of(call->op), api_on_fields, http_ref(call->http)));
+}
+
+static void api_get_prefs(struct api_call *call) {
+        api_started(call->http, prefs_get(&api_hub(call)->fanout, slice_of(call->user), api_on_fields, http_ref(call->http)));
+}
+
 /* ---- several in one ---- */
 
 static void api_post_batch(struct api_call *call) {
@@ -483,6 +522,9 @@ static const struct api_route api_routes[] = {
         { HTTP_GET, "/v1/users/{u}/presence", API_KEY, api_get_presence },
         { HTTP_POST, "/v1/presence", API_KEY_BODY, api_post_presence },
         { HTTP_GET, "/v1/users/{u}/devices", API_KEY, api_get_devices },
+        { HTTP_GET, "/v1/users/{u}/prefs", API_KEY, api_get_prefs },
+        { HTTP_POST, "/v1/users/{u}/notifications", API_KEY_BODY, api_post_notification },
+        { HTTP_GET, "/v1/users/{u}/notifications/{o}", API_KEY, api_get_notification },
         { HTTP_POST, "/v1/users/{u}/disconnect", API_KEY_MAYBE_BODY, api_disconnect },
         { HTTP_POST, "/v1/sync", API_TOKEN_BODY, api_post_sync },
         { HTTP_POST, "/v1/batch", API_KEY_BODY, api_post_batch },
@@ -498,9 +540,10 @@ static int api_match(struct api_call *call, const char *pattern, const char *pat
                                 return 1;
                         continue;
                 }
-                char *id = pattern[1] == 'c' ? call->conv : call->user;
-                struct slice segment = { path, strcspn(path, "/") }; /* lws has decoded the percents */
-                size_t len = auth_is_id(segment) ? segment.len : 0;
+                bool op = pattern[1] == 'o';
+                char *id = op ? call->op : pattern[1] == 'c' ? call->conv : call->user;
+                struct slice segment = { path, op ? strlen(path) : strcspn(path, "/") }; /* lws has decoded the percents */
+                size_t len = (op ? wire_is_op(segment) : auth_is_id(segment)) ? segment.len : 0;
                 bad |= len == 0;
                 memcpy(id, segment.ptr, len);
                 id[len] = '\0';

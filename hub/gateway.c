@@ -46,12 +46,16 @@ static const char gateway_subprotocol[] = "belfry.v1";
 
 struct conn {
         struct hub *hub;
+        struct lws *wsi;
         bool handshaking;             /* counted by the acceptor */
+        struct list handshake;        /* in hub->handshakes while it is */
+        uint64_t adopted_ms;
         struct session *session;
         struct http *http;
         struct auth_claims *claims;   /* from the upgrade's token, until ESTABLISHED */
         struct buf message;           /* fragments of one WebSocket message */
         bool message_binary, message_large;
+        bool peer_closed;             /* by a close frame of its own */
 };
 
 static struct conn *gateway_conn(struct lws *wsi) {
@@ -62,6 +66,7 @@ static void gateway_settled(struct conn *conn) {
         if (!conn->handshaking)
                 return;
         conn->handshaking = false;
+        list_remove(&conn->handshake);
         acceptor_settled(conn->hub->acceptor);
 }
 
@@ -340,7 +345,7 @@ static int gateway_callback(struct lws *wsi, enum lws_callback_reasons reason, v
         case LWS_CALLBACK_ESTABLISHED:
                 return gateway_established(conn, wsi);
         case LWS_CALLBACK_RECEIVE:
-                if (conn->session)
+                if (conn->session && !conn->peer_closed) /* lws hands out what follows a close in the same packet (RFC 6455 section 5.5.1) */
                         gateway_receive(conn, wsi, in, len);
                 return 0;
         case LWS_CALLBACK_RECEIVE_PONG:
@@ -353,7 +358,10 @@ static int gateway_callback(struct lws *wsi, enum lws_callback_reasons reason, v
                 return 0;
         case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
                 /* The answer to our close frame ends the connection; to a close of the peer's own lws answers. */
-                return conn->session && conn->session->close_sent ? -1 : 0;
+                if (conn->session && conn->session->close_sent)
+                        return -1;
+                conn->peer_closed = true;
+                return 0;
         case LWS_CALLBACK_CLOSED:
                 if (conn->session) {
                         session_on_closed(conn->session);
@@ -402,9 +410,26 @@ bool gateway_adopt(struct hub *hub, int fd) {
                 return false;
         }
         conn->hub = hub;
+        conn->wsi = wsi;
         conn->handshaking = true;
+        conn->adopted_ms = uv_now(hub->loop);
+        list_append(&hub->handshakes, &conn->handshake);
         lws_set_opaque_user_data(wsi, conn);
         return true;
+}
+
+void gateway_hurry(struct hub *hub, uint64_t patience_ms) {
+        bool any = false;
+        LIST_FOR_EACH(link, &hub->handshakes) {
+                struct conn *conn = LIST_CONTAINER(link, struct conn, handshake);
+                if (uv_now(hub->loop) < conn->adopted_ms + patience_ms)
+                        break;
+                list_remove(link); /* it is counted until it is gone */
+                lws_set_timeout(conn->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
+                any = true;
+        }
+        if (any)
+                lws_cancel_service(hub->lws);
 }
 
 static void gateway_log(int level, const char *line) {

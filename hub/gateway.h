@@ -7,6 +7,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 struct acceptor;
 struct hub;
@@ -19,3 +20,5 @@ void gateway_deinit(struct hub *hub);
 
 /* Gives an accepted socket to lws; it is lws's then, also on failure. Returns false on failure. */
 bool gateway_adopt(struct hub *hub, int fd);
+/* Others wait: drops the connections whose handshake has taken patience_ms. */
+void gateway_hurry(struct hub *hub, uint64_t patience_ms);

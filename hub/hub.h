@@ -46,6 +46,7 @@ struct hub {
         struct buf *scratch;    /* for what is written right away */
         bool draining;
         bool busy;              /* the loop has little idle time: frames are gathered for up to 2 ms */
+        struct list handshakes; /* struct conn, handshake: the oldest first */
         struct list https;      /* struct http, all */
 };
 

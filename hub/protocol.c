@@ -12,13 +12,16 @@
 #include "base/limits.h"
 #include "fanout/cast.h"
 #include "fanout/fanout.h"
+#include "fanout/notice.h"
 #include "fanout/post.h"
+#include "fanout/prefs.h"
 #include "fanout/query.h"
 #include "fanout/receipt.h"
 #include "hub/answer.h"
 #include "hub/hub.h"
 #include "hub/session.h"
 #include "hub/subscription.h"
+#include "hub/typist.h"
 #include "hub/wire.h"
 
 enum { PROTOCOL_REPLY_BYTES = 40 << 20 };
@@ -171,7 +174,7 @@ static void protocol_send(struct session *session, const struct request *request
                 must_wait |= slice_equal(LIST_CONTAINER(link, struct protocol_job, link)->post.conv, job->post.conv);
         list_append(&session->sends, &job->link);
         session_begin(session);
-        session_typing_end(session, request->conv);
+        typist_end(session, request->conv);
         if (!must_wait)
                 protocol_start_send(job);
 }
@@ -203,20 +206,39 @@ static void protocol_signal(struct session *session, const struct request *reque
                                                  (struct slice){ header, (size_t)len }, request->body, protocol_on_done, wait));
 }
 
+static int protocol_set_prefs(struct session *session, const struct request *request, struct protocol_wait *wait) {
+        const struct prefs_change change = {
+                .conv = request->mute_conv,
+                .until_ms = (int64_t)request->mute_until_ms,
+                .has_quiet = request->has_quiet,
+                .from = request->quiet_from,
+                .to = request->quiet_to,
+                .zone = request->quiet_zone,
+        };
+        return prefs_set(&session->hub->fanout, session->subscriber.user, &change, protocol_on_done, wait);
+}
+
 static void protocol_ask(struct session *session, const struct request *request) {
         struct fanout *fanout = &session->hub->fanout;
         struct slice user = session->subscriber.user;
-        bool read = request->type == REQUEST_READ || request->type == REQUEST_STATUS;
+        bool read = request->type == REQUEST_READ || request->type == REQUEST_STATUS || request->type == REQUEST_PREFS;
         struct protocol_wait *wait = protocol_wait_new(session, request, read ? "ok" : wire_type_text(request->type));
         struct registry_session registry = session_registry(session);
         if (!wait)
                 return;
         switch (request->type) {
         case REQUEST_READ:
+                if (request->conv.len == 0) {
+                        protocol_started(wait, notice_read(fanout, user, request->op, protocol_on_done, wait));
+                        break;
+                }
                 protocol_started(wait, receipt_raise(fanout, user, request->conv, 0, request->seq, protocol_on_done, wait));
                 break;
         case REQUEST_STATUS:
                 protocol_started(wait, registry_set_status(fanout, &registry, request->status, protocol_on_done, wait));
+                break;
+        case REQUEST_PREFS:
+                protocol_started(wait, protocol_set_prefs(session, request, wait));
                 break;
         case REQUEST_HISTORY:
                 protocol_started(wait, query_history(fanout, user, request->conv, request->before, request->after, (unsigned)request->limit,
@@ -245,7 +267,7 @@ static void protocol_dispatch(struct session *session, const struct request *req
                 session_ack(session, request);
                 break;
         case REQUEST_TYPING:
-                session_typing(session, request->conv, request->active);
+                typist_step(session, request->conv, request->active);
                 break;
         case REQUEST_SIGNAL:
                 protocol_signal(session, request);
@@ -272,6 +294,7 @@ static void protocol_dispatch(struct session *session, const struct request *req
                 break;
         case REQUEST_READ:
         case REQUEST_STATUS:
+        case REQUEST_PREFS:
         case REQUEST_HISTORY:
         case REQUEST_CONVERSATIONS:
         case REQUEST_MEMBERS:

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* session.c: see session.h. Requests are taken apart in wire.c and carried out in protocol.c; here is the session itself. */
+/*
+ * session.c: see session.h. Requests are taken apart in wire.c and carried out in protocol.c; here is the session itself.
+ *
+ * long-file: one state machine with one set of invariants; what could be told apart from it (outbox, typist, subscription, peer) is.
+ */
 #include "hub/session.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <libwebsockets.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/chance.h"
@@ -19,15 +20,14 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "fanout/cast.h"
 #include "fanout/inbox.h"
-#include "hub/answer.h"
 #include "hub/hub.h"
+#include "hub/peer.h"
 #include "hub/protocol.h"
 #include "hub/subscription.h"
+#include "hub/typist.h"
 #include "hub/wire.h"
 #include "presence/detach.h"
-#include "presence/typing.h"
 
 enum {
         SESSION_RETRY_MS = 1000,        /* after an error that may pass */
@@ -708,103 +708,7 @@ void session_auth(struct session *session, const struct request *request) {
         session_schedule(session);
 }
 
-/* ---- typing ---- */
-
-struct session_typing {
-        struct list link;
-        struct wheel_timer timer;
-        struct session *session;
-        struct typing typing;
-        size_t conv_len;
-        char conv[];
-};
-
-static void session_on_typing_cast(void *arg, int answer) {
-        struct session *session = arg;
-        if (answer == FANOUT_E_CHANNEL && session_is_open(session))
-                session_error_id(session, false, 0, answer_code(answer), answer_message(answer));
-        session_unref(session);
-}
-
-static void session_cast_typing(struct session_typing *row, bool active) {
-        struct session *session = row->session;
-        char header[2 * LIMIT_ID_BYTES + 8];
-        int len = snprintf(header, sizeof(header), "%.*s %s %d", (int)row->conv_len, row->conv, session->user, active);
-        metrics_add(TYPING, 1);
-        if (cast_send(&session->hub->fanout, (struct slice){ row->conv, row->conv_len }, session->subscriber.user, 'T',
-                      (struct slice){ header, (size_t)len }, SLICE(""), session_on_typing_cast, session_ref(session))) {
-                metrics_add(EPHEMERAL_DROPPED, 1);
-                session_unref(session);
-        }
-}
-
-static void session_typing_free(struct session_typing *row) {
-        wheel_stop(&row->timer);
-        list_remove(&row->link);
-        free(row);
-}
-
-static void session_on_typing_due(struct wheel_timer *timer, uint64_t now_ms) {
-        struct session_typing *row = LIST_CONTAINER(timer, struct session_typing, timer);
-        if (typing_end(&row->typing) == TYPING_SAY_OFF)
-                session_cast_typing(row, false);
-        session_typing_free(row);
-}
-
-static struct session_typing *session_typing_find(struct session *session, struct slice conv, size_t *ret_count) {
-        size_t count = 0;
-        LIST_FOR_EACH(link, &session->typings) {
-                struct session_typing *row = LIST_CONTAINER(link, struct session_typing, link);
-                count++;
-                if (slice_equal((struct slice){ row->conv, row->conv_len }, conv))
-                        return row;
-        }
-        *ret_count = count;
-        return NULL;
-}
-
-void session_typing_end(struct session *session, struct slice conv) {
-        size_t count;
-        struct session_typing *row = session_typing_find(session, conv, &count);
-        if (row && typing_end(&row->typing) == TYPING_SAY_OFF)
-                session_cast_typing(row, false);
-}
-
-void session_typing(struct session *session, struct slice conv, bool active) {
-        size_t count = 0;
-        struct session_typing *row = session_typing_find(session, conv, &count);
-        if (!row && (!active || count >= LIMIT_TYPING_ACTIVE))
-                return;
-        if (!row) {
-                row = calloc(1, sizeof(*row) + conv.len);
-                if (!row)
-                        return;
-                row->session = session;
-                row->conv_len = conv.len;
-                memcpy(row->conv, conv.ptr, conv.len);
-                wheel_timer_init(&row->timer, session_on_typing_due);
-                list_append(&session->typings, &row->link);
-        }
-        int64_t ttl_ms = session->hub->config->typing_ttl_ms;
-        uint64_t now_ms = uv_now(session->hub->loop);
-        enum typing_action action = typing_step(&row->typing, active, ttl_ms, (int64_t)now_ms);
-        if (action != TYPING_NOTHING)
-                session_cast_typing(row, action == TYPING_SAY_ON);
-        if (active)
-                wheel_start(session->hub->wheel, &row->timer, now_ms + (uint64_t)ttl_ms);
-}
-
 /* ---- time ---- */
-
-/* The peer's kernel acknowledged all it was sent: the host is there, its app just does not read. */
-static bool session_kernel_answers(const struct session *session) {
-        struct tcp_info info;
-        socklen_t len = sizeof(info);
-        int fd = lws_get_socket_fd(session->wsi);
-        if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
-                return false;
-        return info.tcpi_unacked == 0 && info.tcpi_probes < 3;
-}
 
 void session_schedule(struct session *session) {
         const struct config *config = session->hub->config;
@@ -850,7 +754,7 @@ static bool session_check_peer(struct session *session, uint64_t now_ms) {
         if (session->pinged_ms) {
                 bool late = now_ms >= session->pinged_ms + (uint64_t)config->pong_ms;
                 bool stalled = now_ms >= session->pinged_ms + (uint64_t)config->stall_ms;
-                if (stalled || (late && !session_kernel_answers(session))) {
+                if (stalled || (late && !peer_host_answers(lws_get_socket_fd(session->wsi)))) {
                         metrics_add(NO_PONG, 1);
                         session_close(session, CLOSE_NO_PONG);
                         return false;
@@ -991,12 +895,7 @@ void session_on_closed(struct session *session) {
         buf_deinit(&session->early);
         free(session->claims);
         session->claims = NULL;
-        LIST_FOR_EACH(link, &session->typings) {
-                struct session_typing *row = LIST_CONTAINER(link, struct session_typing, link);
-                if (typing_end(&row->typing) == TYPING_SAY_OFF)
-                        session_cast_typing(row, false);
-                session_typing_free(row);
-        }
+        typist_deinit(session);
         session_cancel_page(session);
         subscription_end_all(session);
         watch_deinit(hub->watch, &session->watcher);

@@ -37,7 +37,6 @@ struct hub;
 struct lws;
 struct inbox_read;
 struct request;
-struct session_typing;
 
 enum session_state { SESSION_FRESH, SESSION_ATTACHING, SESSION_REPLAYING, SESSION_LIVE, SESSION_CLOSING, SESSION_ENDED };
 
@@ -81,7 +80,7 @@ struct session {
         size_t user_len, device_len;
         char epoch[64];
         struct list sends;          /* struct protocol_job, link: sends of this session, in their order */
-        struct list typings;        /* struct session_typing, link */
+        struct list typings;        /* struct typist_row, link: typist.c */
         struct list subscriptions;  /* struct subscription, link */
         uint16_t subscriptions_count;
         bool starved;               /* a subscription waits for room in the outbox */
@@ -130,8 +129,6 @@ struct registry_session session_registry(const struct session *session);
 void session_hello(struct session *session, const struct request *request);
 void session_ack(struct session *session, const struct request *request);
 void session_auth(struct session *session, const struct request *request);
-void session_typing(struct session *session, struct slice conv, bool active);
-void session_typing_end(struct session *session, struct slice conv);
 /* Reads on in the inbox if there is something and the window has room; else the session is live. */
 void session_advance(struct session *session);
 /* Sets the timer to what is due next. */

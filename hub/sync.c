@@ -131,6 +131,7 @@ static bool sync_takes(enum request_type type) {
         case REQUEST_HISTORY:
         case REQUEST_CONVERSATIONS:
         case REQUEST_MEMBERS:
+        case REQUEST_PREFS:
         case REQUEST_PING:
                 return true;
         default:

@@ -36,6 +36,9 @@ struct request {
         uint64_t limit;               /* default LIMIT_LIST_ITEMS / 4 */
         bool background, active, has_cursor, has_n, has_since, versions;
         uint64_t cursor;
+        bool has_mute, has_quiet;     /* of prefs */
+        struct slice mute_conv, quiet_from, quiet_to, quiet_zone; /* "": no quiet hours any more */
+        uint64_t mute_until_ms;
         struct slice users[LIMIT_LIST_ITEMS];
         size_t users_count;
         const char *error;

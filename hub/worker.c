@@ -249,6 +249,7 @@ static void worker_on_tick(uv_timer_t *timer) {
         struct worker *worker = timer->data;
         worker_measure(worker);
         wheel_advance(worker->hub.wheel, uv_now(&worker->loop));
+        acceptor_tick(worker->hub.acceptor);
         acks_flush(worker->hub.acks);
         if (++worker->ticks % (LEASE_TICK_MS / WORKER_TICK_MS) == 0 && store_is_up(worker->hub.fanout.store))
                 lease_tick(worker->hub.lease);
@@ -337,6 +338,9 @@ static void worker_on_part_closed(void *context) {
 /* The peers are gone: the store is told, then the links end. */
 static void worker_end(struct worker *worker) {
         worker->ending = true;
+        /* One link may be closed long before the other (a look-up of a name cannot be cancelled), and with it what these use. */
+        uv_timer_stop(&worker->tick);
+        uv_timer_stop(&worker->second);
         if (store_is_up(worker->hub.fanout.store))
                 lease_leave(worker->hub.lease, node_id(worker->hub.fanout.node));
         gateway_close(&worker->hub);
@@ -472,6 +476,7 @@ static int worker_open(struct worker *worker) {
         hub->connections_max = worker_connections_max(options->config);
         list_init(&hub->sessions);
         list_init(&hub->dirty);
+        list_init(&hub->handshakes);
         list_init(&hub->https);
         buf_init(&worker->scratch, WORKER_SCRATCH_BYTES);
         hub->scratch = &worker->scratch;

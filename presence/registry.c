@@ -340,7 +340,7 @@ static int registry_take_devices(struct registry_devices *job, const struct redi
                 device->connected = registry_is_connected(job->lease, store_text(store_item(reply, 0)), device->device);
                 struct slice rest = device->oldest;
                 words_take(&rest, ' ');
-                if (device->oldest.len && device->oldest.ptr[0] == 'j')
+                if (device->oldest.len && (device->oldest.ptr[0] == 'j' || device->oldest.ptr[0] == 'x'))
                         device->oldest_at = (int64_t)words_uint(rest);
         }
         return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// sync.mjs: conformance cases of the requests that hold others: POST /v1/batch and POST /v1/sync (PROTOCOL section 7).
+// sync.mjs: conformance cases of batches, syncs and notifications over HTTP (PROTOCOL section 7).
 
 import { request } from '../lib/api.mjs';
 import { API_KEY, JWT_SECRET } from '../lib/hub.mjs';
@@ -197,4 +197,90 @@ const syncing = [
   },
 ];
 
-export const syncCases = [...batchCases, ...syncing];
+// ---- notifications --------------------------------------------------------------------------------------------------
+
+const N = '/v1/users/nora/notifications';
+const notification = (change) => ({ op: 'n-refused', title: 'never', ...change });
+// [sentence, method, path, { key, body }, status, code]
+const refusedNotices = [
+  ['no key', 'POST', N, { key: undefined, body: notification() }, 401, 'unauthorized'],
+  ['no op', 'POST', N, { body: notification({ op: undefined }) }, 422, 'bad_request'],
+  ['nothing to tell', 'POST', N, { body: notification({ title: undefined }) }, 422, 'bad_request'],
+  ['a title that is a number', 'POST', N, { body: notification({ title: 5 }) }, 422, 'bad_request'],
+  ['an unknown priority', 'POST', N, { body: notification({ priority: 'urgent' }) }, 422, 'bad_request'],
+  ['a ttl_s of 0', 'POST', N, { body: notification({ ttl_s: 0 }) }, 422, 'bad_request'],
+  ['a push that is a word', 'POST', N, { body: notification({ push: 'yes' }) }, 422, 'bad_request'],
+  ['an escalation that is an object', 'POST', N, { body: notification({ escalate: {} }) }, 422, 'bad_request'],
+  ['20,000 bytes of text', 'POST', N, { body: notification({ text: 'x'.repeat(20000) }) }, 413, 'too_large'],
+  ['a user with a space', 'POST', '/v1/users/a%20b/notifications', { body: notification() }, 400, 'bad_request'],
+  ['the state of what was never posted', 'GET', `${N}/n-refused`, {}, 404, 'not_found'],
+  ['the state under an op of 65 bytes', 'GET', `${N}/${'x'.repeat(65)}`, {}, 400, 'bad_request'],
+  ['a list of them', 'GET', N, {}, 405, 'bad_request'],
+];
+
+const noticeCases = [
+  ...refusedNotices.map(([sentence, method, path, options, status, code]) => ({
+    name: `notification: ${sentence} is answered ${status}, and nothing is stored`,
+    async run(bench) {
+      const answer = await request(bench.hub.url, method, path, { key: API_KEY, ...options });
+      expect(answer.status === status && answer.json?.error?.code === code, `it was answered ${answer.status} ${answer.text.slice(0, 300)}`);
+      expect((await bench.hub.api.raw('GET', `${N}/n-refused`)).status === 404, 'it was stored');
+    },
+  })),
+  {
+    name: 'notification: it is stored once (202, then 200), comes with its fields, and its state can be asked',
+    async run(bench) {
+      const { api } = bench.hub;
+      const nora = await bench.session('nora', 'pad');
+      const body = { op: 'order 5/a', title: 'Caf\u00e9 "A"', data: { a: [1.50, null] }, priority: 'high', ttl_s: 60, collapse: 'orders', push: { priority: 'silent' }, escalate: [{ after_s: 60 }], more: 1 };
+      const first = await api.raw('POST', N, { body });
+      expect(first.status === 202 && first.json.duplicate === undefined && Number.isInteger(first.json.at), `it was answered ${first.status} ${first.text}`);
+      const again = await api.raw('POST', N, { body: { op: body.op, title: 'other' } });
+      expect(again.status === 200 && again.json.duplicate === true && again.json.n === first.json.n, `the repeat was answered ${again.status} ${again.text}`);
+      const event = await nora.message((each) => each.type === 'notification', 'the event');
+      const { n, at } = first.json;
+      expect(JSON.stringify(event) === JSON.stringify({ type: 'notification', n, op: body.op, title: body.title, text: '', data: body.data, priority: 'high', at }), JSON.stringify(event));
+      const path = `${N}/${encodeURIComponent(body.op)}`;
+      const state = await api.call('GET', path);
+      expect(state.state === 'queued' && state.queued_at === at && state.expires_at === at + 60000 && Array.isArray(state.steps) && state.steps.length === 0, JSON.stringify(state));
+      expect(JSON.stringify([state.op, state.title, state.data, state.collapse, state.push, state.escalate]) === JSON.stringify([body.op, body.title, body.data, 'orders', body.push, body.escalate]), JSON.stringify(state));
+      nora.text({ type: 'read', id: 5, op: body.op });
+      expect((await nora.message((each) => each.id === 5, 'an answer')).type === 'ok', 'read is refused');
+      const read = await api.call('GET', path);
+      expect(read.state === 'read' && read.read_at >= at && read.delivered_at === read.read_at, JSON.stringify(read));
+      for (const [id, wrong, code] of [[6, { op: 'never' }, 'not_found'], [7, { op: 5 }, 'bad_request'], [8, {}, 'bad_request'], [9, { conv: 'c' }, 'bad_request'], [10, { seq: 1 }, 'bad_request']]) {
+        nora.text({ type: 'read', id, ...wrong });
+        const error = await nora.message((each) => each.id === id, 'an answer');
+        expect(error.type === 'error' && error.code === code, `read ${JSON.stringify(wrong)} was answered ${JSON.stringify(error)}`);
+      }
+    },
+  },
+];
+
+// ---- preferences ----------------------------------------------------------------------------------------------------
+
+const prefsCases = [
+  {
+    name: 'prefs: mutes and quiet hours are set over a session and in a sync, and told to the backend',
+    async run(bench) {
+      const told = async () => JSON.stringify(await bench.hub.api.call('GET', '/v1/users/quentin/prefs'));
+      expect((await told()) === '{"mute":[],"quiet_hours":null}', `at first they are ${await told()}`);
+      const until_ms = Date.now() + 3600000;
+      const session = await bench.session('quentin', 'pad');
+      session.text({ type: 'prefs', id: 5, mute: { conv: 'c', until_ms } });
+      const ok = await session.message((each) => each.id === 5, 'an answer');
+      expect(ok.type === 'ok', JSON.stringify(ok));
+      const quiet_hours = { from: '22:00', to: '07:00', zone: 'Europe/Berlin' };
+      const { json } = await sync(bench, { device: 'phone', ops: [{ type: 'prefs', id: 6, quiet_hours }, { type: 'prefs', id: 7, quiet_hours: { from: '22:00' } }] }, token('quentin'));
+      expect(String(json.results.map((each) => `${each.type} ${each.id}`)) === 'ok 6,error 7', JSON.stringify(json));
+      expect((await told()) === JSON.stringify({ mute: [{ conv: 'c', until_ms }], quiet_hours }), `then they are ${await told()}`);
+      session.text({ type: 'prefs', id: 8, mute: { conv: 'c', until_ms: 0 }, quiet_hours: null });
+      await session.message((each) => each.id === 8, 'an answer');
+      expect((await told()) === '{"mute":[],"quiet_hours":null}', `at last they are ${await told()}`);
+      const stranger = await request(bench.hub.url, 'GET', '/v1/users/quentin/prefs', { key: token('quentin') });
+      expect(stranger.status === 401, `a user's token was answered ${stranger.status}`);
+    },
+  },
+];
+
+export const syncCases = [...batchCases, ...syncing, ...noticeCases, ...prefsCases];

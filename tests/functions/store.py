@@ -212,14 +212,14 @@ class Store:
     # ---- inboxes ----
 
     def sync(self, user, after=0, limit=100):
-        return self.call('sync', self.pairs([user], 'uir'), after, limit)
+        return self.call('sync', self.pairs([user], 'uirx'), after, limit)
 
     def pointers(self, user):
         return self.sync(user, 0, 100000)[3:]
 
     def ack(self, *acks, age_ms=1000000):
         flat = [word for user, device, n in acks for word in (device, n)]
-        return self.call('ack', self.pairs([user for user, _, _ in acks], 'uidr'), age_ms, *flat)
+        return self.call('ack', self.pairs([user for user, _, _ in acks], 'uidrx'), age_ms, *flat)
 
     def attach(self, user, device, session, node='n1', flags='o', epoch='', cursor=0, devices_max=64, again=0, store_epoch='ue'):
         return self.call('attach', self.pairs([user], 'uid'), CHANNELS, COUNTERS, user, device, node, session, flags, store_epoch, epoch,

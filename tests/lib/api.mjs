@@ -63,8 +63,8 @@ export class Api {
     return this.call('PUT', `/v1/conversations/${encodeURIComponent(conv)}`, { kind, members, ...more });
   }
 
-  addMember(conv, user) {
-    return this.call('PUT', `/v1/conversations/${encodeURIComponent(conv)}/members/${encodeURIComponent(user)}`, {});
+  addMember(conv, user, more = {}) {
+    return this.call('PUT', `/v1/conversations/${encodeURIComponent(conv)}/members/${encodeURIComponent(user)}`, more);
   }
 
   removeMember(conv, user) {

@@ -534,7 +534,7 @@ export class Device extends Watched {
     const last = this.lastSeq.get(frame.conv);
     this.lastSeq.set(frame.conv, frame.seq);
     if (last !== undefined && frame.seq !== last + 1) this.#fault(`${frame.conv}: seq ${frame.seq} was shown after ${last}`);
-    if (frame.body === undefined && frame.type === 'message' && !(frame.from === this.user && this.sends.has(frame.op)))
+    if (frame.body === undefined && frame.type === 'message' && frame.deleted !== true && !(frame.from === this.user && this.sends.has(frame.op)))
       this.#fault(`${frame.conv}: seq ${frame.seq} came without a body to a device that does not have it`);
     if (!this.fromHistory.get(frame.conv)?.delete(frame.seq)) this.#show(frame);
   }
@@ -550,6 +550,7 @@ export class Device extends Watched {
       op: frame.op,
       type: frame.type,
       ref: frame.ref,
+      deleted: frame.deleted,
       from: frame.from,
       body: frame.body === undefined ? this.sends.get(frame.op)?.body : frame.body,
       at_ms: Date.now(),

@@ -138,14 +138,14 @@ export class World {
     return sent;
   }
 
-  async backendSend(name, user, conv, body) {
-    const message = this.newMessage(name, { conv: this.conv(conv), body, from: user, byBackend: true });
+  async backendSend(name, user, conv, body, more = {}) {
+    const message = this.newMessage(name, { conv: this.conv(conv), body, from: user, byBackend: true, ...more });
     return this.backendPost(message);
   }
 
   async backendPost(message) {
     const answer = await this.api.raw('POST', `/v1/conversations/${message.conv}/messages`, {
-      body: { op: message.op, from: message.from, body: message.body },
+      body: { op: message.op, from: message.from, body: message.body, kind: message.kind, ref: message.ref },
       agent: this.agent,
     });
     if (answer.status !== 200 && answer.status !== 201) throw new Error(`the backend's send was answered ${answer.status} ${answer.text}`);

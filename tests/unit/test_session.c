@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_session.c: the moves of a session, one by one. What no one thought of is in test_session_chance.c. */
 #include "hub/session.h"
+#include "hub/typist.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -554,21 +555,21 @@ static void a_fresh_token_is_taken_without_reconnecting(void **state) {
 
 static void typing_ends_by_itself_with_the_message_and_with_the_session(void **state) {
         go_live(0);
-        session_typing(stage.session, SLICE("c1"), true);
+        typist_step(stage.session, SLICE("c1"), true);
         assert_string_equal(stage.cast, "T c1 bob 1");
-        session_typing(stage.session, SLICE("c1"), true);
+        typist_step(stage.session, SLICE("c1"), true);
         assert_int_equal(stage.casts, 1); /* throttled */
         stage_tick(6200);
         assert_string_equal(stage.cast, "T c1 bob 0");
 
-        session_typing(stage.session, SLICE("c1"), true);
-        session_typing_end(stage.session, SLICE("c2"));
+        typist_step(stage.session, SLICE("c1"), true);
+        typist_end(stage.session, SLICE("c2"));
         assert_int_equal(stage.casts, 3);
-        session_typing_end(stage.session, SLICE("c1"));
+        typist_end(stage.session, SLICE("c1"));
         assert_string_equal(stage.cast, "T c1 bob 0");
 
         stage_tick(6200);
-        session_typing(stage.session, SLICE("c3"), true);
+        typist_step(stage.session, SLICE("c3"), true);
         stage_disconnect();
         assert_string_equal(stage.cast, "T c3 bob 0");
         stage_connect();
@@ -579,7 +580,7 @@ static void typing_has_a_limit(void **state) {
         go_live(0);
         for (int i = 0; i < LIMIT_TYPING_ACTIVE + 5; i++) {
                 snprintf(conv, sizeof(conv), "c%d", i);
-                session_typing(stage.session, slice_of(conv), true);
+                typist_step(stage.session, slice_of(conv), true);
         }
         assert_int_equal(stage.casts, LIMIT_TYPING_ACTIVE);
 }
