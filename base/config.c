@@ -37,7 +37,7 @@ static const struct option {
         size_t offset; /* in struct config */
         enum type type;
 } options[OPTIONS] = {
-#define OPTION_ROW(field, type, initial, section, name, flag, env, sentence)                                                           \
+#define OPTION_ROW(field, type, initial, section, name, flag, env, sentence)                                                     \
         { #field, initial, section, name, flag, env, sentence, offsetof(struct config, field), type },
 #include "contract/options.def"
 #undef OPTION_ROW
@@ -56,9 +56,9 @@ static const struct {
 
 enum {
         INT_MAX_VALUE = 2147483647,
-        JWT_SECRET_BYTES = 32,  /* no shorter than the hash (RFC 7518 section 3.2) */
-        ERROR_BYTES = 65536,    /* a path and a value, escaped */
-        SHOWN_BYTES = 64,       /* of a wrong value in a message */
+        JWT_SECRET_BYTES = 32, /* no shorter than the hash (RFC 7518 section 3.2) */
+        ERROR_BYTES = 65536,   /* a path and a value, escaped */
+        SHOWN_BYTES = 64,      /* of a wrong value in a message */
         HELP_COLUMN = 28,
         HELP_WIDTH = 100,
 };
@@ -90,7 +90,8 @@ __attribute__((format(printf, 2, 3))) static int invalid(struct loader *loader, 
 }
 
 /* where names the place, such as "belfry.ini:12: workers" or "--workers". */
-static int invalid_value(struct loader *loader, const struct option *option, const char *where, const char *text, const char *allowed) {
+static int invalid_value(struct loader *loader, const struct option *option, const char *where, const char *text,
+                         const char *allowed) {
         buf_add_text(&loader->error, where);
         if (option->type != SECRET) { /* config#3 */
                 size_t len = strlen(text);
@@ -240,9 +241,10 @@ struct reader {
         FILE *stream;
         const char *path;
         int line;
-        bool continued;     /* the line begins with white space: more of the value above */
+        bool indented;
+        size_t last; /* the option read last in this section, OPTIONS if none: what an indented line continues */
         bool seen[OPTIONS];
-        int r, r_line;      /* the first mistake found here, and where */
+        int r, r_line; /* the first mistake found here, and where */
 };
 
 static void reader_fail(struct reader *reader, int r) {
@@ -262,7 +264,8 @@ static char *on_read(char *out, int size, void *arg) {
         while ((c = getc(reader->stream)) != EOF) {
                 if (c == '\0' || len == size - 1) {
                         reader_fail(reader, invalid(reader->loader, "%s:%d: this line %s.", reader->path, reader->line,
-                                                    c == '\0' ? "has a NUL byte" : "is too long; an indented line continues the one above"));
+                                                    c == '\0' ? "has a NUL byte"
+                                                              : "is too long; an indented line continues the one above"));
                         return NULL;
                 }
                 out[len++] = (char)c;
@@ -272,7 +275,9 @@ static char *on_read(char *out, int size, void *arg) {
         if (len == 0)
                 return NULL;
         out[len] = '\0';
-        reader->continued = out[0] == ' ' || out[0] == '\t';
+        reader->indented = out[0] == ' ' || out[0] == '\t';
+        if (out[0] == '[')
+                reader->last = OPTIONS;
         return out;
 }
 
@@ -315,7 +320,8 @@ static int read_option(struct reader *reader, const char *section, const char *n
                 return invalid(loader, "%s:%d: \"%s\" stands before the first [section].", reader->path, reader->line, name);
         if (!find_option(section, name, &index, &known_section)) {
                 if (known_section)
-                        return invalid(loader, "%s:%d: section [%s] has no option \"%s\".", reader->path, reader->line, section, name);
+                        return invalid(loader, "%s:%d: section [%s] has no option \"%s\".", reader->path, reader->line, section,
+                                       name);
                 return invalid(loader, "%s:%d: there is no section [%s].", reader->path, reader->line, section);
         }
 
@@ -323,13 +329,14 @@ static int read_option(struct reader *reader, const char *section, const char *n
         int r;
         if (asprintf(&where, "%s:%d: %s", reader->path, reader->line, name) < 0)
                 return -ENOMEM;
-        if (reader->continued)
+        if (reader->indented && reader->last == index)
                 r = continue_option(reader, index, where, text);
         else if (reader->seen[index])
                 r = invalid(loader, "%s is set for the second time.", where);
         else
                 r = set_option(loader, index, SOURCE_FILE, where, text);
         reader->seen[index] = true;
+        reader->last = index;
         free(where);
         return r;
 }
@@ -343,7 +350,7 @@ static int on_option(void *arg, const char *section, const char *name, const cha
 }
 
 static int read_file(struct loader *loader, const char *path) {
-        struct reader reader = { .loader = loader, .path = path, .stream = fopen(path, "re") };
+        struct reader reader = { .loader = loader, .path = path, .stream = fopen(path, "re"), .last = OPTIONS };
 
         if (!reader.stream)
                 return errno == ENOMEM ? -ENOMEM : invalid(loader, "%s: %s.", path, strerror(errno));
@@ -392,8 +399,8 @@ static bool is_help(const char *arg) {
 }
 
 /*
- * Reads one flag at *ret_at and moves on. The file must be read before any other flag, so flags are walked twice: once for --config
- * and the mistakes that need no value, once for the values.
+ * Reads one flag at *ret_at and moves on. The file must be read before any other flag, so flags are walked twice: once for
+ * --config and the mistakes that need no value, once for the values.
  */
 static int read_flag(struct loader *loader, int argc, char *const argv[], int *ret_at, bool set) {
         const char *arg = argv[(*ret_at)++], *value = strchr(arg, '=');
@@ -440,7 +447,8 @@ static int read_secret_file(struct loader *loader, size_t file, size_t secret, c
         if (stream)
                 fclose(stream);
         if (read_errno) {
-                r = invalid(loader, "%s is \"%s\", which cannot be read: %s.", source_name(loader, file), path, strerror(read_errno));
+                r = invalid(loader, "%s is \"%s\", which cannot be read: %s.", source_name(loader, file), path,
+                            strerror(read_errno));
         } else if (len > LIMIT_SECRET_FILE_BYTES) {
                 r = invalid(loader, "%s is \"%s\", which holds more than %d bytes.", source_name(loader, file), path,
                             LIMIT_SECRET_FILE_BYTES);
@@ -462,8 +470,8 @@ static int read_secret_file(struct loader *loader, size_t file, size_t secret, c
 static int read_secret_files(struct loader *loader) {
         for (size_t secret = 0; secret < OPTIONS; secret++) {
                 size_t len = strlen(options[secret].field), file = 0;
-                while (file < OPTIONS &&
-                       (strncmp(options[file].field, options[secret].field, len) != 0 || strcmp(options[file].field + len, "_file") != 0))
+                while (file < OPTIONS && (strncmp(options[file].field, options[secret].field, len) != 0 ||
+                                          strcmp(options[file].field + len, "_file") != 0))
                         file++;
                 if (options[secret].type != SECRET || file == OPTIONS)
                         continue;
@@ -472,7 +480,8 @@ static int read_secret_files(struct loader *loader) {
                 if (**path == '\0' || loader->sources[file] < loader->sources[secret])
                         continue; /* config#2 */
                 if (loader->sources[file] == loader->sources[secret] && **text)
-                        return invalid(loader, "Both %s and %s are set; choose one.", source_name(loader, secret), source_name(loader, file));
+                        return invalid(loader, "Both %s and %s are set; choose one.", source_name(loader, secret),
+                                       source_name(loader, file));
                 int r = read_secret_file(loader, file, secret, *path);
                 if (r)
                         return r;
@@ -622,8 +631,10 @@ static void add_help(struct buf *out, const char *left, const char *form, const 
 static void add_option_help(struct buf *out, const struct option *option) {
         bool has_flag = option->flag[0];
 
-        add_help(out, has_flag ? option->flag : option->env[0] ? option->env : option->name, has_flag ? types[option->type].form : "",
-                 option->sentence);
+        if (has_flag)
+                add_help(out, option->flag, types[option->type].form, option->sentence);
+        else
+                add_help(out, option->env[0] ? option->env : option->name, "", option->sentence);
         add_spaces(out, HELP_COLUMN);
         buf_printf(out, "%s%s%s", option->name, has_flag && option->env[0] ? ", " : "", has_flag ? option->env : "");
         if (option->initial[0] && option->type != SECRET)
@@ -658,7 +669,8 @@ static void add_option_sample(struct buf *out, const struct option *option) {
 
 void config_print_sample(struct buf *out) {
         buf_add_text(out, "# Every option with its default. Later sources win: this file, the environment, flags.\n"
-                          "# Spans are written as 250ms, 8s, 5m, 2h, 1d; switches as yes or no. An indented line continues the one above.\n");
+                          "# Spans are written as 250ms, 8s, 5m, 2h, 1d; switches as yes or no. An indented line continues the "
+                          "one above.\n");
         for (size_t section = 0; section < OPTIONS; section++) {
                 if (!begins_section(section))
                         continue;

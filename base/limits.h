@@ -7,3 +7,5 @@ enum {
 #include "contract/limits.def"
 #undef LIMIT_ROW
 };
+
+/* One above INT_MAX would change the type of all (C23 6.7.2.2), and with it every comparison with an int. */

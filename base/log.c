@@ -24,7 +24,9 @@ enum {
         MESSAGE_BYTES = 2048,
 };
 
-static const char *const level_names[] = { [LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug" };
+static const char *const level_names[] = {
+        [LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"
+};
 
 void log_open(const char *ident, enum log_level level) {
         process.ident = ident;
@@ -80,8 +82,8 @@ static size_t add_head(char *line, size_t max, enum log_level level) {
 
         gmtime_r(&now_s, &utc);
         strftime(time_text, sizeof(time_text), "%Y-%m-%dT%H:%M:%S", &utc);
-        int len = snprintf(line, max, "%s.%03dZ %s %.64s[%d] ", time_text, (int)(now_ms % 1000), level_names[level], process.ident,
-                           (int)getpid());
+        int len = snprintf(line, max, "%s.%03dZ %s %.64s[%d] ", time_text, (int)(now_ms % 1000), level_names[level],
+                           process.ident, (int)getpid());
         return (size_t)len;
 }
 

@@ -21,6 +21,7 @@ enum metric {
 
 struct metrics_slot {
         char name[32]; /* label process="…"; empty: the slot is unused */
+        char node[32]; /* of the process that has or had the slot, so that its successor can say that it is gone; "" if it is none */
         uint64_t values[METRIC_COUNT];
 };
 

@@ -17,7 +17,7 @@ enum { DEPTH_BITS = 64 };
 
 /* What a byte may be. Inside of strings only PLAIN bytes stand for themselves without a further look. */
 enum {
-        SPACE = 1 << 0,   /* RFC 8259 section 2 */
+        SPACE = 1 << 0, /* RFC 8259 section 2 */
         DIGIT = 1 << 1,
         PLAIN = 1 << 2,   /* 0x20 to 0x7f without quote and backslash */
         ESCAPE = 1 << 3,  /* may stand alone behind a backslash; u is not among them */
@@ -25,33 +25,15 @@ enum {
 };
 
 static const uint8_t classes[256] = {
-        ['\t'] = SPACE,
-        ['\n'] = SPACE,
-        ['\r'] = SPACE,
-        [' '] = SPACE | PLAIN,
-        ['!'] = PLAIN,
-        ['"'] = ESCAPE | BRACKET,
-        ['#' ... '.'] = PLAIN,
-        ['/'] = PLAIN | ESCAPE,
-        ['0' ... '9'] = PLAIN | DIGIT,
-        [':' ... 'Z'] = PLAIN,
-        ['['] = PLAIN | BRACKET,
-        ['\\'] = ESCAPE,
-        [']'] = PLAIN | BRACKET,
-        ['^' ... 'a'] = PLAIN,
-        ['b'] = PLAIN | ESCAPE,
-        ['c' ... 'e'] = PLAIN,
-        ['f'] = PLAIN | ESCAPE,
-        ['g' ... 'm'] = PLAIN,
-        ['n'] = PLAIN | ESCAPE,
-        ['o' ... 'q'] = PLAIN,
-        ['r'] = PLAIN | ESCAPE,
-        ['s'] = PLAIN,
-        ['t'] = PLAIN | ESCAPE,
-        ['u' ... 'z'] = PLAIN,
-        ['{'] = PLAIN | BRACKET,
-        ['|'] = PLAIN,
-        ['}'] = PLAIN | BRACKET,
+        ['\t'] = SPACE,          ['\n'] = SPACE,          ['\r'] = SPACE,
+        [' '] = SPACE | PLAIN,   ['!'] = PLAIN,           ['"'] = ESCAPE | BRACKET,
+        ['#' ... '.'] = PLAIN,   ['/'] = PLAIN | ESCAPE,  ['0' ... '9'] = PLAIN | DIGIT,
+        [':' ... 'Z'] = PLAIN,   ['['] = PLAIN | BRACKET, ['\\'] = ESCAPE,
+        [']'] = PLAIN | BRACKET, ['^' ... 'a'] = PLAIN,   ['b'] = PLAIN | ESCAPE,
+        ['c' ... 'e'] = PLAIN,   ['f'] = PLAIN | ESCAPE,  ['g' ... 'm'] = PLAIN,
+        ['n'] = PLAIN | ESCAPE,  ['o' ... 'q'] = PLAIN,   ['r'] = PLAIN | ESCAPE,
+        ['s'] = PLAIN,           ['t'] = PLAIN | ESCAPE,  ['u' ... 'z'] = PLAIN,
+        ['{'] = PLAIN | BRACKET, ['|'] = PLAIN,           ['}'] = PLAIN | BRACKET,
         ['~' ... 0x7f] = PLAIN,
 };
 
@@ -105,8 +87,8 @@ static size_t utf8_len(const char *text, const char *end) {
 }
 
 /*
- * Eight bytes at once: are all PLAIN? A byte's top bit comes out set if the byte is above 0x7f, below 0x20, a quote or a backslash.
- * (x - 0x0101…) & ~x has a top bit only where a byte of x was 0, or above such a byte; exact enough for "none at all".
+ * Eight bytes at once: are all PLAIN? A byte's top bit comes out set if the byte is above 0x7f, below 0x20, a quote or a
+ * backslash. (x - 0x0101…) & ~x has a top bit only where a byte of x was 0, or above such a byte; exact enough for "none at all".
  */
 static bool is_plain8(const char *at) {
         const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
@@ -125,6 +107,14 @@ static const char *skip_plain(const char *at, const char *end) {
         return at;
 }
 
+static int hex_value(char c) {
+        if (is(&c, DIGIT))
+                return c - '0';
+        if (c >= 'a' && c <= 'f')
+                return c - 'a' + 10;
+        return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 /* The value of four hex digits, or -1. */
 static int32_t hex4(const char *at, const char *end) {
         int32_t value = 0;
@@ -132,8 +122,7 @@ static int32_t hex4(const char *at, const char *end) {
         if (end - at < 4)
                 return -1;
         for (size_t i = 0; i < 4; i++) {
-                char c = at[i];
-                int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+                int digit = hex_value(at[i]);
                 if (digit < 0)
                         return -1;
                 value = value * 16 + digit;

@@ -27,3 +27,12 @@ static inline bool slice_equal(struct slice a, struct slice b) {
 static inline bool slice_is(struct slice a, const char *text) {
         return slice_equal(a, slice_of(text));
 }
+
+/* Copies a slice to *text, which must have room, and moves *text behind the copy: how texts are packed into one block. */
+static inline struct slice slice_copy(char **text, struct slice from) {
+        struct slice copy = { *text, from.len };
+        if (from.len)
+                memcpy(*text, from.ptr, from.len);
+        *text += from.len;
+        return copy;
+}

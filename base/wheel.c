@@ -21,8 +21,8 @@ enum { SLOTS = 512 };
 
 struct wheel {
         uint64_t tick_ms;
-        uint64_t now_ms;          /* the latest wheel_advance() */
-        uint64_t tick;            /* all ticks up to this one are done */
+        uint64_t now_ms; /* the latest wheel_advance() */
+        uint64_t tick;   /* all ticks up to this one are done */
         bool advancing;
         struct list late;         /* struct wheel_timer, link */
         struct list slots[SLOTS]; /* struct wheel_timer, link */
@@ -99,7 +99,7 @@ static bool take_due(struct wheel *wheel, uint64_t tick, struct list *due) {
         struct list *slot = &wheel->slots[tick % SLOTS];
         bool any = !list_is_empty(slot);
 
-        LIST_FOR_EACH (link, slot) {
+        LIST_FOR_EACH(link, slot) {
                 if (tick_of(wheel, timer_of(link)->due_ms) <= tick) {
                         list_remove(link);
                         list_append(due, link);

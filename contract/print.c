@@ -61,11 +61,11 @@ static void print_head(const char *names) {
 static void print_errors(void) {
         puts("Codes of `error` frames and of HTTP errors. A temporary one may be repeated, with the same `op`.");
         print_head("code|HTTP status|temporary|meaning");
-#define ERROR_ROW(name, code, status, temporary, sentence)                                                                             \
-        print_code(code);                                                                                                              \
-        print_number(status);                                                                                                          \
-        print_cell((temporary) ? "yes" : "no");                                                                                        \
-        print_cell(sentence);                                                                                                          \
+#define ERROR_ROW(name, code, status, temporary, sentence)                                                                       \
+        print_code(code);                                                                                                        \
+        print_number(status);                                                                                                    \
+        print_cell((temporary) ? "yes" : "no");                                                                                  \
+        print_cell(sentence);                                                                                                    \
         end_row();
 #include "contract/errors.def"
 #undef ERROR_ROW
@@ -74,10 +74,10 @@ static void print_errors(void) {
 static void print_closes(void) {
         puts("Codes with which the hub closes a WebSocket. The hundred says what a client does next.");
         print_head("code|reason|meaning");
-#define CLOSE_ROW(name, code, reason, sentence)                                                                                        \
-        print_number(code);                                                                                                            \
-        print_code(reason);                                                                                                            \
-        print_cell(sentence);                                                                                                          \
+#define CLOSE_ROW(name, code, reason, sentence)                                                                                  \
+        print_number(code);                                                                                                      \
+        print_code(reason);                                                                                                      \
+        print_cell(sentence);                                                                                                    \
         end_row();
 #include "contract/closes.def"
 #undef CLOSE_ROW
@@ -86,28 +86,29 @@ static void print_closes(void) {
 static void print_limits(void) {
         puts("Everything that grows has a limit. They are fixed when the hub is built.");
         print_head("limit|value|unit|of what");
-#define LIMIT_ROW(name, value, unit, sentence)                                                                                         \
-        print_code(#name);                                                                                                             \
-        print_number(value);                                                                                                           \
-        print_cell(unit);                                                                                                              \
-        print_cell(sentence);                                                                                                          \
+#define LIMIT_ROW(name, value, unit, sentence)                                                                                   \
+        print_code(#name);                                                                                                       \
+        print_number(value);                                                                                                     \
+        print_cell(unit);                                                                                                        \
+        print_cell(sentence);                                                                                                    \
         end_row();
 #include "contract/limits.def"
 #undef LIMIT_ROW
 }
 
 static void print_options(void) {
-        puts("Options of `belfry serve`. Later sources win: default, file, environment, flag. A span is written as 250ms, 8s, 5m, 2h "
+        puts("Options of `belfry serve`. Later sources win: default, file, environment, flag. A span is written as 250ms, 8s, "
+             "5m, 2h "
              "or 1d.");
         print_head("section|name|kind|default|flag|environment|meaning");
-#define OPTION_ROW(field, type, initial, section, name, flag, env, sentence)                                                           \
-        print_cell(section);                                                                                                           \
-        print_code(name);                                                                                                              \
-        print_cell(kind_##type);                                                                                                       \
-        print_code(initial);                                                                                                           \
-        print_code(flag);                                                                                                              \
-        print_code(env);                                                                                                               \
-        print_cell(sentence);                                                                                                          \
+#define OPTION_ROW(field, type, initial, section, name, flag, env, sentence)                                                     \
+        print_cell(section);                                                                                                     \
+        print_code(name);                                                                                                        \
+        print_cell(kind_##type);                                                                                                 \
+        print_code(initial);                                                                                                     \
+        print_code(flag);                                                                                                        \
+        print_code(env);                                                                                                         \
+        print_cell(sentence);                                                                                                    \
         end_row();
         static const char kind_STRING[] = "text", kind_SECRET[] = "secret", kind_INT[] = "number", kind_MS[] = "span",
                           kind_BOOL[] = "yes/no";
@@ -118,11 +119,11 @@ static void print_options(void) {
 static void print_keys(void) {
         puts("Keys in Redis: `<prefix>:{<p>}:<letter>:<id>`, where p = CRC16(id) mod 256 is the partition and the hash tag.");
         print_head("letter|id of a|type|holds");
-#define KEY_ROW(name, letter, of, type, sentence)                                                                                      \
-        print_code(letter);                                                                                                            \
-        print_cell(of);                                                                                                                \
-        print_cell(type);                                                                                                              \
-        print_cell(sentence);                                                                                                          \
+#define KEY_ROW(name, letter, of, type, sentence)                                                                                \
+        print_code(letter);                                                                                                      \
+        print_cell(of);                                                                                                          \
+        print_cell(type);                                                                                                        \
+        print_cell(sentence);                                                                                                    \
         end_row();
 #include "contract/keys.def"
 #undef KEY_ROW
@@ -131,10 +132,10 @@ static void print_keys(void) {
 static void print_metrics(void) {
         puts("What `GET /metrics` shows, each with a label `process`.");
         print_head("metric|kind|meaning");
-#define METRIC_ROW(name, kind, text, sentence)                                                                                         \
-        print_code(text);                                                                                                              \
-        print_cell(#kind);                                                                                                             \
-        print_cell(sentence);                                                                                                          \
+#define METRIC_ROW(name, kind, text, sentence)                                                                                   \
+        print_code(text);                                                                                                        \
+        print_cell(#kind);                                                                                                       \
+        print_cell(sentence);                                                                                                    \
         end_row();
 #include "contract/metrics.def"
 #undef METRIC_ROW
@@ -143,29 +144,29 @@ static void print_metrics(void) {
 static void print_frames(void) {
         puts("Requests of clients, with the type of their reply.");
         print_head("type|fields|reply|meaning");
-#define REQUEST_ROW(name, type, fields, reply, sentence)                                                                               \
-        print_code(type);                                                                                                              \
-        print_cell(fields);                                                                                                            \
-        print_code(reply);                                                                                                             \
-        print_cell(sentence);                                                                                                          \
+#define REQUEST_ROW(name, type, fields, reply, sentence)                                                                         \
+        print_code(type);                                                                                                        \
+        print_cell(fields);                                                                                                      \
+        print_code(reply);                                                                                                       \
+        print_cell(sentence);                                                                                                    \
         end_row();
 #include "contract/frames.def"
 #undef REQUEST_ROW
 
-#define EVENT_ROW(name, type, fields, sentence)                                                                                        \
-        print_code(type);                                                                                                              \
-        print_cell(fields);                                                                                                            \
-        print_cell(sentence);                                                                                                          \
+#define EVENT_ROW(name, type, fields, sentence)                                                                                  \
+        print_code(type);                                                                                                        \
+        print_cell(fields);                                                                                                      \
+        print_cell(sentence);                                                                                                    \
         end_row();
         puts("\nEvents: numbered, durable, in order, at least once.");
         print_head("type|fields|meaning");
 #include "contract/frames.def"
 #undef EVENT_ROW
 
-#define EPHEMERAL_ROW(name, type, fields, sentence)                                                                                    \
-        print_code(type);                                                                                                              \
-        print_cell(fields);                                                                                                            \
-        print_cell(sentence);                                                                                                          \
+#define EPHEMERAL_ROW(name, type, fields, sentence)                                                                              \
+        print_code(type);                                                                                                        \
+        print_cell(fields);                                                                                                      \
+        print_cell(sentence);                                                                                                    \
         end_row();
         puts("\nEphemeral frames: unnumbered, the first to be dropped under pressure.");
         print_head("type|fields|meaning");

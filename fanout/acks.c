@@ -46,15 +46,22 @@ struct acks *acks_new(struct fanout *fanout) {
         return acks;
 }
 
+void acks_forget(struct acks *acks) {
+        LIST_FOR_EACH(link, &acks->jobs) {
+                list_remove(link);
+                free(LIST_CONTAINER(link, struct acks_job, link));
+        }
+}
+
 struct acks *acks_free(struct acks *acks) {
         if (!acks)
                 return NULL;
-        LIST_FOR_EACH(link, &acks->jobs) free(LIST_CONTAINER(link, struct acks_job, link));
+        acks_forget(acks);
         free(acks);
         return NULL;
 }
 
-void ack_init(struct ack *ack, struct slice user, struct slice device) {
+void acks_init(struct ack *ack, struct slice user, struct slice device) {
         list_init(&ack->link);
         ack->user = user;
         ack->device = device;
@@ -94,17 +101,18 @@ static void acks_send(struct acks *acks, struct acks_job *job) {
         struct call *call = store_call(acks->fanout->store, "ack");
         for (size_t i = 0; i < job->count; i++) {
                 struct slice user = { job->items[i].user, job->items[i].user_len };
-                call_key(call, KEY_USER, user);
-                call_key(call, KEY_INBOX, user);
-                call_key(call, KEY_DEVICES, user);
-                call_key(call, KEY_RECEIPTS, user);
+                store_call_key(call, KEY_USER, user);
+                store_call_key(call, KEY_INBOX, user);
+                store_call_key(call, KEY_DEVICES, user);
+                store_call_key(call, KEY_RECEIPTS, user);
+                store_call_key(call, KEY_NOTICES, user);
         }
-        call_arg_int(call, (int64_t)ACKS_DEVICE_AGE_S * 1000);
+        store_call_arg_int(call, (int64_t)ACKS_DEVICE_AGE_S * 1000);
         for (size_t i = 0; i < job->count; i++) {
-                call_arg(call, (struct slice){ job->items[i].device, job->items[i].device_len });
-                call_arg_int(call, (int64_t)job->items[i].n);
+                store_call_arg(call, (struct slice){ job->items[i].device, job->items[i].device_len });
+                store_call_arg_int(call, (int64_t)job->items[i].n);
         }
-        if (call_send(call, acks_on_reply, job))
+        if (store_call_send(call, acks_on_reply, job))
                 list_append(&acks->jobs, &job->link);
 }
 

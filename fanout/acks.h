@@ -23,10 +23,12 @@ struct ack {
 struct acks *acks_new(struct fanout *fanout);
 struct acks *acks_free(struct acks *acks);
 
-/* The device has everything up to n. Call ack_init first. */
-void ack_init(struct ack *ack, struct slice user, struct slice device);
+/* The device has everything up to n. Call acks_init first. */
+void acks_init(struct ack *ack, struct slice user, struct slice device);
 void acks_note(struct acks *acks, struct ack *ack, uint64_t n);
 /* The session ends: its ack is sent at once and not looked at again. */
 void acks_take(struct acks *acks, struct ack *ack);
+/* The store lost its past: what waits to be repeated was about other events. */
+void acks_forget(struct acks *acks);
 /* Sends what has come together; call it several times a second. */
 void acks_flush(struct acks *acks);

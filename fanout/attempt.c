@@ -14,11 +14,11 @@ static void attempt_on_reply(void *arg, const struct redisReply *reply);
 
 static int attempt_try(struct attempt *attempt) {
         roster_unref(attempt->roster);
-        struct roster *known = rosters_find(attempt->fanout->rosters, attempt->conv);
+        struct roster *known = roster_find(attempt->fanout->rosters, attempt->conv);
         attempt->roster = known ? roster_ref(known) : NULL;
         struct call *call = store_call(attempt->fanout->store, attempt->function);
         attempt->build(attempt, call, known ? known : &attempt_nobody);
-        return call_send(call, attempt_on_reply, attempt);
+        return store_call_send(call, attempt_on_reply, attempt);
 }
 
 static int attempt_answer(struct slice code) {
@@ -53,7 +53,7 @@ static void attempt_on_reply(void *arg, const struct redisReply *reply) {
                 return;
         }
         if (++attempt->tries >= ATTEMPT_TRIES ||
-            rosters_update(attempt->fanout->rosters, attempt->conv, store_text(store_item(reply, 1)), store_item(reply, 2)) < 0 ||
+            roster_update(attempt->fanout->rosters, attempt->conv, store_text(store_item(reply, 1)), store_item(reply, 2)) < 0 ||
             attempt_try(attempt) != 0)
                 attempt->done(attempt, FANOUT_E_UNAVAILABLE, NULL);
 }

@@ -28,19 +28,19 @@ static void cast_build(struct attempt *attempt, struct call *call, const struct 
         uint32_t position = 0;
         /* Ephemera of larger groups reach the first members only: a group of hundreds does not want to see all typing. */
         size_t count = roster_take(roster, store, store_owner(store, partition), &position, names, LIMIT_DELIVER_USERS);
-        call_key(call, KEY_CONV, attempt->conv);
-        call_key(call, KEY_MEMBERS, attempt->conv);
+        store_call_key(call, KEY_CONV, attempt->conv);
+        store_call_key(call, KEY_MEMBERS, attempt->conv);
         for (size_t i = 0; i < count; i++)
-                call_key(call, KEY_USER, names[i]);
-        call_arg_channel(call, partition);
-        call_arg(call, attempt->conv);
-        call_arg(call, job->from);
-        call_arg_text(call, roster->version);
-        call_arg(call, (struct slice){ &job->letter, 1 });
-        call_arg(call, job->header);
-        call_arg(call, job->body);
+                store_call_key(call, KEY_USER, names[i]);
+        store_call_arg_channel(call, partition);
+        store_call_arg(call, attempt->conv);
+        store_call_arg(call, job->from);
+        store_call_arg_text(call, roster->version);
+        store_call_arg(call, (struct slice){ &job->letter, 1 });
+        store_call_arg(call, job->header);
+        store_call_arg(call, job->body);
         for (size_t i = 0; i < count; i++)
-                call_arg(call, names[i]);
+                store_call_arg(call, names[i]);
 }
 
 static void cast_on_done(struct attempt *attempt, int answer, const struct redisReply *reply) {
@@ -57,13 +57,10 @@ int cast_send(struct fanout *fanout, struct slice conv, struct slice from, char 
         if (!job)
                 return -ENOMEM;
         char *text = job->text;
-        struct slice *const to[] = { &job->attempt.conv, &job->from, &job->header, &job->body };
-        const struct slice what[] = { conv, from, header, body };
-        for (size_t i = 0; i < 4; i++) {
-                memcpy(text, what[i].ptr, what[i].len);
-                *to[i] = (struct slice){ text, what[i].len };
-                text += what[i].len;
-        }
+        job->attempt.conv = slice_copy(&text, conv);
+        job->from = slice_copy(&text, from);
+        job->header = slice_copy(&text, header);
+        job->body = slice_copy(&text, body);
         job->letter = letter;
         job->done = done;
         job->arg = arg;

@@ -36,7 +36,7 @@ static void change_read(struct change_job *job);
 static void change_end(struct change_job *job, int answer) {
         job->result.answer = answer;
         if (!answer)
-                rosters_forget(job->fanout->rosters, job->change.conv);
+                roster_forget(job->fanout->rosters, job->change.conv);
         job->done(job->arg, &job->result);
         free(job->rows);
         free(job->text);
@@ -105,49 +105,50 @@ static int change_write(struct change_job *job, const struct redisReply *reply, 
         const struct redisReply *flat = store_item(reply, 5);
         size_t before = store_count(flat) / 2;
         struct call *call = store_call(job->fanout->store, change->mode == CHANGE_DELETE ? "delete" : "change");
-        call_key(call, KEY_CONV, change->conv);
-        call_key(call, KEY_MEMBERS, change->conv);
+        store_call_key(call, KEY_CONV, change->conv);
+        store_call_key(call, KEY_MEMBERS, change->conv);
         if (change->mode == CHANGE_DELETE) {
-                call_key(call, KEY_LOG, change->conv);
-                call_key(call, KEY_OPS, change->conv);
-                call_key(call, KEY_OPS_OLD, change->conv);
+                store_call_key(call, KEY_LOG, change->conv);
+                store_call_key(call, KEY_OPS, change->conv);
+                store_call_key(call, KEY_OPS_OLD, change->conv);
+                store_call_key(call, KEY_STATES, change->conv);
         }
         for (size_t i = 0; i < before; i++) {
-                call_key(call, KEY_USER, store_text(store_item(flat, i * 2)));
-                call_key(call, KEY_INBOX, store_text(store_item(flat, i * 2)));
+                store_call_key(call, KEY_USER, store_text(store_item(flat, i * 2)));
+                store_call_key(call, KEY_INBOX, store_text(store_item(flat, i * 2)));
         }
         for (size_t i = 0; i < count; i++) {
                 if (!slice_is(slice_of(steps[i].action), "joined"))
                         continue;
-                call_key(call, KEY_USER, steps[i].user);
-                call_key(call, KEY_INBOX, steps[i].user);
+                store_call_key(call, KEY_USER, steps[i].user);
+                store_call_key(call, KEY_INBOX, steps[i].user);
         }
-        call_arg_channels(call, partition_of(change->conv));
-        call_arg(call, change->conv);
-        call_arg(call, before || store_count(reply) ? store_text(store_item(reply, 3)) : SLICE("0"));
+        store_call_arg_channels(call, partition_of(change->conv));
+        store_call_arg(call, change->conv);
+        store_call_arg(call, before || store_count(reply) ? store_text(store_item(reply, 3)) : SLICE("0"));
         if (change->mode == CHANGE_DELETE) {
-                call_arg_int(call, LIMIT_INBOX_EVENTS);
+                store_call_arg_int(call, job->fanout->inbox_max);
         } else {
                 bool creates = store_count(reply) == 0;
-                call_arg(call, change->kind.len ? change->kind : creates ? SLICE("group") : SLICE(""));
-                call_arg_text(call, change->is_public < 0 ? "" : change->is_public ? "1" : "0");
-                call_arg_text(call, store_epoch(job->fanout->store));
-                call_arg_int(call, LIMIT_INBOX_EVENTS);
+                store_call_arg(call, change->kind.len ? change->kind : creates ? SLICE("group") : SLICE(""));
+                store_call_arg_text(call, change->is_public < 0 ? "" : change->is_public ? "1" : "0");
+                store_call_arg_text(call, store_epoch(job->fanout->store));
+                store_call_arg_int(call, job->fanout->inbox_max);
                 /* A crowd that changes at once is not told of each other: that would be changes times members. */
-                call_arg_int(call, !creates && count <= CHANGE_TELL_ALL);
-                call_arg_int(call, (int64_t)count);
+                store_call_arg_int(call, !creates && count <= CHANGE_TELL_ALL);
+                store_call_arg_int(call, (int64_t)count);
                 for (size_t i = 0; i < count; i++) {
-                        call_arg_text(call, steps[i].action);
-                        call_arg(call, steps[i].user);
-                        call_arg(call, steps[i].role);
+                        store_call_arg_text(call, steps[i].action);
+                        store_call_arg(call, steps[i].user);
+                        store_call_arg(call, steps[i].role);
                 }
         }
         for (size_t i = 0; i < before; i++)
-                call_arg(call, store_text(store_item(flat, i * 2)));
+                store_call_arg(call, store_text(store_item(flat, i * 2)));
         for (size_t i = 0; i < count; i++)
                 if (slice_is(slice_of(steps[i].action), "joined"))
-                        call_arg(call, steps[i].user);
-        return call_send(call, change_on_written, job);
+                        store_call_arg(call, steps[i].user);
+        return store_call_send(call, change_on_written, job);
 }
 
 static int change_check(const struct change *change, const struct redisReply *reply, size_t members_after) {
@@ -198,21 +199,14 @@ static void change_on_read(void *arg, const struct redisReply *reply) {
 
 static int change_ask(struct change_job *job) {
         struct call *call = store_call(job->fanout->store, "members");
-        call_key(call, KEY_CONV, job->change.conv);
-        call_key(call, KEY_MEMBERS, job->change.conv);
-        return call_send(call, change_on_read, job);
+        store_call_key(call, KEY_CONV, job->change.conv);
+        store_call_key(call, KEY_MEMBERS, job->change.conv);
+        return store_call_send(call, change_on_read, job);
 }
 
 static void change_read(struct change_job *job) {
         if (change_ask(job))
                 change_end(job, FANOUT_E_UNAVAILABLE);
-}
-
-static struct slice change_copy(char **text, struct slice from) {
-        memcpy(*text, from.ptr, from.len);
-        struct slice copy = { *text, from.len };
-        *text += from.len;
-        return copy;
 }
 
 int change_start(struct fanout *fanout, const struct change *change, change_done_fn done, void *arg) {
@@ -229,11 +223,11 @@ int change_start(struct fanout *fanout, const struct change *change, change_done
                 return -ENOMEM;
         }
         *job = (struct change_job){ .fanout = fanout, .change = *change, .done = done, .arg = arg, .rows = rows, .text = text };
-        job->change.conv = change_copy(&text, change->conv);
-        job->change.kind = change_copy(&text, change->kind);
+        job->change.conv = slice_copy(&text, change->conv);
+        job->change.kind = slice_copy(&text, change->kind);
         for (size_t i = 0; i < change->count; i++) {
-                rows[i].user = change_copy(&text, change->members[i].user);
-                rows[i].role = change_copy(&text, change->members[i].role);
+                rows[i].user = slice_copy(&text, change->members[i].user);
+                rows[i].role = slice_copy(&text, change->members[i].role);
         }
         job->change.members = rows;
         int r = change_ask(job);

@@ -17,6 +17,7 @@ static const struct {
 #define EVENT_TYPE(name, text) [EVENT_##name] = { text, { "{\"type\":\"" text "\",\"n\":", sizeof("{\"type\":\"" text "\",\"n\":") - 1 } }
         EVENT_TYPE(MESSAGE, "message"), EVENT_TYPE(EDIT, "edit"),     EVENT_TYPE(DELETE, "delete"),
         EVENT_TYPE(REACT, "react"),     EVENT_TYPE(MEMBER, "member"), EVENT_TYPE(RECEIPT, "receipt"),
+        EVENT_TYPE(NOTIFICATION, "notification"),
 #undef EVENT_TYPE
 };
 
@@ -41,6 +42,11 @@ struct entry event_parse_entry(struct slice packed) {
         return entry;
 }
 
+void event_add_body(struct buf *out, struct slice body) {
+        buf_add_text(out, body.len ? ",\"body\":" : ",\"deleted\":true");
+        buf_add_slice(out, body);
+}
+
 static void event_add_fields(struct buf *out, uint64_t seq, struct slice conv, const struct entry *entry, bool with_body) {
         buf_add_text(out, ",\"conv\":");
         buf_add_json(out, conv);
@@ -60,14 +66,11 @@ static void event_add_fields(struct buf *out, uint64_t seq, struct slice conv, c
         buf_add_json(out, entry->op);
         buf_add_text(out, ",\"at\":");
         buf_add_int(out, entry->at);
-        if (with_body) {
-                buf_add_text(out, ",\"body\":");
-                buf_add_slice(out, entry->body);
-        }
-        buf_add_char(out, '}');
+        if (with_body)
+                event_add_body(out, entry->body);
 }
 
-void event_add_entry(struct buf *out, uint64_t seq, struct slice conv, const struct entry *entry) {
+void event_open_entry(struct buf *out, uint64_t seq, struct slice conv, const struct entry *entry) {
         buf_add_text(out, "{\"type\":\"");
         buf_add_text(out, event_types[entry->type].kind);
         buf_add_char(out, '"');
@@ -81,6 +84,7 @@ static struct frame *event_freeze(struct buf *text) {
 struct frame *event_entry_tail(uint64_t seq, struct slice conv, const struct entry *entry, bool with_body) {
         _cleanup_buf_ struct buf text = BUF_INIT(EVENT_BYTES);
         event_add_fields(&text, seq, conv, entry, with_body);
+        buf_add_char(&text, '}');
         return event_freeze(&text);
 }
 
@@ -108,6 +112,20 @@ struct frame *event_member_tail(int64_t at, struct slice action, struct slice ro
         buf_add_json(&text, user);
         buf_add_text(&text, ",\"role\":");
         buf_add_json(&text, role);
+        buf_add_text(&text, ",\"at\":");
+        buf_add_int(&text, at);
+        buf_add_char(&text, '}');
+        return event_freeze(&text);
+}
+
+struct frame *event_notice_tail(int64_t at, struct slice priority, struct slice op, struct slice content) {
+        _cleanup_buf_ struct buf text = BUF_INIT(EVENT_BYTES);
+        buf_add_text(&text, ",\"op\":");
+        buf_add_json(&text, op);
+        buf_add_char(&text, ',');
+        buf_add_slice(&text, content);
+        buf_add_text(&text, ",\"priority\":");
+        buf_add_json(&text, priority);
         buf_add_text(&text, ",\"at\":");
         buf_add_int(&text, at);
         buf_add_char(&text, '}');

@@ -20,6 +20,7 @@ enum event_type {
         EVENT_REACT,
         EVENT_MEMBER,
         EVENT_RECEIPT,
+        EVENT_NOTIFICATION,
         EVENT_TYPES,
 };
 
@@ -30,7 +31,8 @@ struct slice event_head(enum event_type type);
 struct entry {
         int64_t at;
         enum event_type type;
-        struct slice kind, ref, from, device, op, body;
+        struct slice kind, ref, from, device, op;
+        struct slice body; /* empty: withheld, as the message is deleted */
 };
 
 struct entry event_parse_entry(struct slice packed);
@@ -39,6 +41,10 @@ struct entry event_parse_entry(struct slice packed);
 struct frame *event_entry_tail(uint64_t seq, struct slice conv, const struct entry *entry, bool with_body);
 struct frame *event_receipt_tail(struct slice conv, struct slice user, uint64_t delivered, uint64_t read);
 struct frame *event_member_tail(int64_t at, struct slice action, struct slice role, struct slice user, struct slice conv);
+/* content: fields of JSON, without braces */
+struct frame *event_notice_tail(int64_t at, struct slice priority, struct slice op, struct slice content);
 
-/* An entry as an object without n, as history shows it. */
-void event_add_entry(struct buf *out, uint64_t seq, struct slice conv, const struct entry *entry);
+/* ,"body":… or, for a text that is withheld, ,"deleted":true */
+void event_add_body(struct buf *out, struct slice body);
+/* An entry as an object without n, as history shows it; without its last brace, so that more fields can follow. */
+void event_open_entry(struct buf *out, uint64_t seq, struct slice conv, const struct entry *entry);

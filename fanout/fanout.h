@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fanout.h: what the parts of this folder share in one worker. */
 #pragma once
+#include <stdint.h>
 
 struct node;
-struct rosters;
+struct roster_cache;
 struct store;
 
 struct fanout {
         struct store *store;
-        struct rosters *rosters;
+        struct roster_cache *rosters;
         struct node *node;
+        int64_t inbox_max; /* events of one inbox; older ones become a gap */
+        int64_t log_max;   /* entries of one conversation's log */
 };
 
 /* What an operation on the store ended with: 0, or one of these answers; each maps to an error code of the protocol. */

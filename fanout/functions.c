@@ -3,15 +3,19 @@
 #include "fanout/functions.h"
 
 #include "base/buf.h"
-#include "functions_files.h" /* made by contract/embed.c */
+#include "fanout/functions_files.h" /* made by contract/embed.c */
 
 void functions_add(struct buf *out) {
         buf_add_text(out, common_lua);
+        buf_add_text(out, state_lua);
         buf_add_text(out, append_lua);
         buf_add_text(out, deliver_lua);
         buf_add_text(out, receipt_lua);
         buf_add_text(out, conversation_lua);
+        buf_add_text(out, notice_lua);
         buf_add_text(out, inbox_lua);
         buf_add_text(out, session_lua);
+        buf_add_text(out, visit_lua);
         buf_add_text(out, node_lua);
+        buf_add_text(out, prefs_lua);
 }

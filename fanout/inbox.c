@@ -9,6 +9,7 @@
 #include "base/frame.h"
 #include "base/limits.h"
 #include "fanout/fanout.h"
+#include "fanout/notice.h"
 #include "fanout/store.h"
 #include "fanout/words.h"
 
@@ -30,6 +31,8 @@ struct inbox_read {
         char *text;
         unsigned waiting;
         bool failed;
+        struct slice user; /* of name */
+        char name[];
 };
 
 /* One fetch: the items it asked for, in its order. */
@@ -49,7 +52,9 @@ static void inbox_end(struct inbox_read *page) {
                         if (item->wanted && !item->fetched)
                                 break; /* the page's bytes are used up; the rest is for the next page */
                         page->result.next = item->event.n;
-                        if (item->pointer.len)
+                        /* A receipt of who is no member any more is no loss: receipts may skip. */
+                        bool skipped = item->event.type == EVENT_RECEIPT && item->fetched && !item->event.tail;
+                        if (item->pointer.len && !skipped)
                                 events[page->result.count++] = item->event;
                 }
                 page->done(page->arg, &page->result);
@@ -62,6 +67,23 @@ static void inbox_end(struct inbox_read *page) {
         free(page);
 }
 
+/* Whose key holds what a pointer points to: the user's for notifications, else the conversation's. */
+static struct slice inbox_home(const struct inbox_read *page, const struct inbox_item *item) {
+        struct slice rest = item->pointer;
+        if (item->event.type == EVENT_NOTIFICATION)
+                return page->user;
+        words_take(&rest, ' ');
+        words_take(&rest, ' ');
+        return rest;
+}
+
+/* An op that was forgotten and used again is another notification. */
+static void inbox_take_notice(struct inbox_item *item, struct slice at, struct slice op, struct slice value) {
+        struct notice notice = notice_parse(value);
+        if (notice.at == (int64_t)words_uint(at))
+                item->event.tail = event_notice_tail(notice.at, notice.priority, op, notice.content);
+}
+
 static void inbox_take_value(struct inbox_item *item, struct slice value) {
         item->fetched = true;
         if (value.len == 0)
@@ -69,7 +91,9 @@ static void inbox_take_value(struct inbox_item *item, struct slice value) {
         struct slice rest = item->pointer;
         words_take(&rest, ' ');
         struct slice which = words_take(&rest, ' ');
-        if (item->event.type == EVENT_RECEIPT) {
+        if (item->event.type == EVENT_NOTIFICATION) {
+                inbox_take_notice(item, which, rest, value);
+        } else if (item->event.type == EVENT_RECEIPT) {
                 words_take(&value, ' '); /* the role */
                 uint64_t delivered = words_uint(words_take(&value, ' ')), read = words_uint(value);
                 item->event.tail = event_receipt_tail(rest, which, delivered, read);
@@ -102,29 +126,31 @@ static int inbox_fetch_from(struct inbox_read *page, unsigned owner) {
         *fetch = (struct inbox_fetch){ .page = page };
         struct call *call = store_call(page->fanout->store, "fetch");
         for (size_t i = 0; i < page->count; i++) {
-                struct slice rest = page->items[i].pointer;
-                if (!page->items[i].wanted)
+                enum event_type type = page->items[i].event.type;
+                struct slice home = inbox_home(page, &page->items[i]);
+                if (!page->items[i].wanted || store_owner(page->fanout->store, partition_of(home)) != owner)
                         continue;
-                words_take(&rest, ' ');
-                words_take(&rest, ' ');
-                if (store_owner(page->fanout->store, partition_of(rest)) != owner)
-                        continue;
-                call_key(call, page->items[i].event.type == EVENT_RECEIPT ? KEY_MEMBERS : KEY_LOG, rest);
+                bool entry = type != EVENT_RECEIPT && type != EVENT_NOTIFICATION;
+                store_call_key(call, entry ? KEY_LOG : type == EVENT_RECEIPT ? KEY_MEMBERS : KEY_NOTICES, home);
+                if (entry)
+                        store_call_key(call, KEY_STATES, home);
                 fetch->index[fetch->count++] = i;
         }
         if (fetch->count == 0) {
                 free(fetch);
                 return 0;
         }
-        call_arg_int(call, LIMIT_PAGE_BYTES);
+        store_call_arg_int(call, LIMIT_PAGE_BYTES);
         for (size_t i = 0; i < fetch->count; i++) {
                 struct inbox_item *item = &page->items[fetch->index[i]];
                 struct slice rest = item->pointer;
                 words_take(&rest, ' ');
-                call_arg_text(call, item->event.type == EVENT_RECEIPT ? "r" : "m");
-                call_arg(call, words_take(&rest, ' '));
+                struct slice which = words_take(&rest, ' ');
+                bool notice = item->event.type == EVENT_NOTIFICATION;
+                store_call_arg_text(call, notice ? "x" : item->event.type == EVENT_RECEIPT ? "r" : "m");
+                store_call_arg(call, notice ? rest : which);
         }
-        int r = call_send(call, inbox_on_fetched, fetch);
+        int r = store_call_send(call, inbox_on_fetched, fetch);
         if (r) {
                 free(fetch);
                 return -1;
@@ -144,6 +170,9 @@ static void inbox_take_pointer(struct inbox_item *item) {
                 item->wanted = true;
         } else if (letter == 'r') {
                 item->event.type = EVENT_RECEIPT;
+                item->wanted = true;
+        } else if (letter == 'x') {
+                item->event.type = EVENT_NOTIFICATION;
                 item->wanted = true;
         } else if (letter == 'j') {
                 item->event.type = EVENT_MEMBER;
@@ -166,11 +195,8 @@ static int inbox_take_pointers(struct inbox_read *page, const struct redisReply 
         }
         char *text = page->text;
         for (size_t i = 0; i < page->count; i++) {
-                struct slice pointer = store_text(store_item(reply, i + 3));
-                memcpy(text, pointer.ptr, pointer.len);
-                page->items[i].pointer = (struct slice){ text, pointer.len };
+                page->items[i].pointer = slice_copy(&text, store_text(store_item(reply, i + 3)));
                 page->items[i].event.n = page->result.next + i + 1;
-                text += pointer.len;
                 inbox_take_pointer(&page->items[i]);
         }
         return 0;
@@ -200,20 +226,23 @@ static void inbox_on_pointers(void *arg, const struct redisReply *reply) {
 }
 
 struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, uint64_t after, size_t limit, inbox_done_fn done, void *arg) {
-        struct inbox_read *page = calloc(1, sizeof(*page));
+        struct inbox_read *page = calloc(1, sizeof(*page) + user.len);
         if (!page)
                 return NULL;
+        char *name = page->name;
+        page->user = slice_copy(&name, user);
         page->fanout = fanout;
         page->done = done;
         page->arg = arg;
         page->after = after;
         struct call *call = store_call(fanout->store, "sync");
-        call_key(call, KEY_USER, user);
-        call_key(call, KEY_INBOX, user);
-        call_key(call, KEY_RECEIPTS, user);
-        call_arg_int(call, (int64_t)after);
-        call_arg_int(call, (int64_t)(limit < LIMIT_PAGE_EVENTS ? limit : LIMIT_PAGE_EVENTS));
-        if (call_send(call, inbox_on_pointers, page)) {
+        store_call_key(call, KEY_USER, user);
+        store_call_key(call, KEY_INBOX, user);
+        store_call_key(call, KEY_RECEIPTS, user);
+        store_call_key(call, KEY_NOTICES, user);
+        store_call_arg_int(call, (int64_t)after);
+        store_call_arg_int(call, (int64_t)(limit < LIMIT_PAGE_EVENTS ? limit : LIMIT_PAGE_EVENTS));
+        if (store_call_send(call, inbox_on_pointers, page)) {
                 free(page);
                 return NULL;
         }

@@ -3,7 +3,7 @@
  * node.c: the node channel, see node.h.
  *
  * A message is  <letter> <counter> <header> \n <user n user n …> \n <body>
- *      M  entry    R  receipt    J  member    K  kick    P  presence    T  typing    S  signal    N  a new node    B  the probe
+ *      M  entry    R  receipt    J  member    X  notification    K  kick    P  presence    T  typing    S  signal    N  a new node    B  the probe
  *
  * Time of a lost message, at worst:
  *
@@ -162,10 +162,10 @@ static int node_ask_heads(struct node *node, struct node_heads *heads) {
         struct call *call = store_call(node->fanout->store, "heads");
         const char *user = heads->users.ptr;
         for (size_t i = 0; i < heads->count; i++, user += strlen(user) + 1) {
-                call_key(call, KEY_USER, slice_of(user));
-                call_key(call, KEY_INBOX, slice_of(user));
+                store_call_key(call, KEY_USER, slice_of(user));
+                store_call_key(call, KEY_INBOX, slice_of(user));
         }
-        return call_send(call, node_on_heads, heads);
+        return store_call_send(call, node_on_heads, heads);
 }
 
 void node_repair(struct node *node) {
@@ -308,6 +308,15 @@ static void node_on_member(struct node *node, struct node_message *message) {
         frame_unref(shared.tail);
 }
 
+static void node_on_notice(struct node *node, struct node_message *message) {
+        struct slice header = message->header;
+        int64_t at = (int64_t)words_uint(words_take(&header, ' '));
+        struct slice priority = words_take(&header, ' ');
+        struct node_shared shared = { EVENT_NOTIFICATION, event_notice_tail(at, priority, header, message->body) };
+        node_spread(node, message, node_give_shared, &shared);
+        frame_unref(shared.tail);
+}
+
 static void node_on_kick(struct node *node, struct node_message *message) {
         struct slice header = message->header;
         int code = (int)words_uint(words_take(&header, ' '));
@@ -416,6 +425,9 @@ static void node_on_message(struct node *node, struct slice channel, struct slic
         case 'J':
                 node_on_member(node, &message);
                 break;
+        case 'X':
+                node_on_notice(node, &message);
+                break;
         case 'K':
                 node_on_kick(node, &message);
                 break;
@@ -448,6 +460,7 @@ static void node_on_link_up(struct link *link, void *context) {
         struct node *node = context;
         node->subscribed = 0;
         memset(node->known_valid, 0, sizeof(node->known_valid));
+        memset(node->polled, 0, sizeof(node->polled));
         for (unsigned p = 0; p < PARTITIONS; p++) {
                 _cleanup_buf_ struct buf channel = BUF_INIT(NODE_NAME_BYTES);
                 keys_add_in(&channel, store_prefix(node->fanout->store), KEY_CHANNEL, p, node_id(node));
@@ -475,7 +488,8 @@ static void node_on_counters(struct link *link, struct redisReply *reply, void *
                 if (!node->known_valid[p]) {
                         node->known_valid[p] = true;
                         node->known[p] = value;
-                } else if (node->known[p] < node->polled[p] && node->polled[p] <= value) {
+                } else if (value < node->polled[p] || (node->known[p] < node->polled[p] && node->polled[p] <= value)) {
+                        /* A counter never falls but with the store's past, and then says nothing of what came since. */
                         lost = true;
                         node->known[p] = value;
                 }

@@ -48,9 +48,9 @@ static void post_tail_release(struct post_tail *tail) {
                 char member[32 + LIMIT_ID_BYTES];
                 int len = snprintf(member, sizeof(member), "m %" PRIu64 " %.*s", tail->seq, (int)conv.len, conv.ptr);
                 struct call *call = store_call(tail->fanout->store, "settle");
-                call_key_in(call, KEY_PENDING, partition_of(conv), SLICE(""));
-                call_arg(call, (struct slice){ member, (size_t)len });
-                if (call_send(call, NULL, NULL))
+                store_call_key_in(call, KEY_PENDING, partition_of(conv), SLICE(""));
+                store_call_arg(call, (struct slice){ member, (size_t)len });
+                if (store_call_send(call, NULL, NULL))
                         log_debug("A finished delivery stays pending; it will be repeated. seq=%" PRIu64, tail->seq);
         }
         free(tail);
@@ -79,19 +79,19 @@ static int post_spread(struct fanout *fanout, const struct roster *roster, struc
                 while ((count = roster_take(roster, fanout->store, owner, &from, names, LIMIT_DELIVER_USERS)) > 0) {
                         struct call *call = store_call(fanout->store, "deliver");
                         for (size_t i = 0; i < count; i++) {
-                                call_key(call, KEY_USER, names[i]);
-                                call_key(call, KEY_INBOX, names[i]);
+                                store_call_key(call, KEY_USER, names[i]);
+                                store_call_key(call, KEY_INBOX, names[i]);
                         }
-                        call_arg_channels(call, owner == home ? partition : partition_of(names[0]));
-                        call_arg(call, conv);
-                        call_arg_int(call, (int64_t)seq);
-                        call_arg(call, session);
-                        call_arg(call, header);
-                        call_arg(call, body);
-                        call_arg_int(call, LIMIT_INBOX_EVENTS);
+                        store_call_arg_channels(call, owner == home ? partition : partition_of(names[0]));
+                        store_call_arg(call, conv);
+                        store_call_arg_int(call, (int64_t)seq);
+                        store_call_arg(call, session);
+                        store_call_arg(call, header);
+                        store_call_arg(call, body);
+                        store_call_arg_int(call, fanout->inbox_max);
                         for (size_t i = 0; i < count; i++)
-                                call_arg(call, names[i]);
-                        if (call_send(call, post_on_delivered, tail) == 0)
+                                store_call_arg(call, names[i]);
+                        if (store_call_send(call, post_on_delivered, tail) == 0)
                                 tail->waiting++;
                         else
                                 tail->failed = true;
@@ -102,9 +102,10 @@ static int post_spread(struct fanout *fanout, const struct roster *roster, struc
 }
 
 int post_deliver(struct fanout *fanout, struct roster *roster, struct slice conv, uint64_t seq, struct slice packed) {
+        static const struct roster nobody = { .refs = 1 };
         const char *end = memchr(packed.ptr, '\n', packed.len);
-        if (!end)
-                return -EINVAL;
+        if (!end) /* trimmed, or its conversation deleted: nobody is to have it, and it must not be found again for ever */
+                return post_spread(fanout, &nobody, conv, seq, SLICE(""), SLICE(""), SLICE(""), 0);
         struct slice header = { packed.ptr, (size_t)(end - packed.ptr) };
         struct slice body = { end + 1, packed.len - header.len - 1 };
         return post_spread(fanout, roster, conv, seq, SLICE(""), header, body, 0);
@@ -121,33 +122,34 @@ static void post_build(struct attempt *attempt, struct call *call, const struct 
                 roster_take(roster, fanout->store, store_owner(fanout->store, partition), &job->position, names, LIMIT_DELIVER_USERS);
         job->complete = count == roster->count;
 
-        call_key(call, KEY_CONV, post->conv);
-        call_key(call, KEY_LOG, post->conv);
-        call_key(call, KEY_MEMBERS, post->conv);
-        call_key(call, KEY_OPS, post->conv);
-        call_key(call, KEY_OPS_OLD, post->conv);
-        call_key_in(call, KEY_PENDING, partition, SLICE(""));
+        store_call_key(call, KEY_CONV, post->conv);
+        store_call_key(call, KEY_LOG, post->conv);
+        store_call_key(call, KEY_MEMBERS, post->conv);
+        store_call_key(call, KEY_OPS, post->conv);
+        store_call_key(call, KEY_OPS_OLD, post->conv);
+        store_call_key_in(call, KEY_PENDING, partition, SLICE(""));
+        store_call_key(call, KEY_STATES, post->conv);
         for (size_t i = 0; i < count; i++) {
-                call_key(call, KEY_USER, names[i]);
-                call_key(call, KEY_INBOX, names[i]);
+                store_call_key(call, KEY_USER, names[i]);
+                store_call_key(call, KEY_INBOX, names[i]);
         }
-        call_arg_channels(call, partition);
-        call_arg(call, post->conv);
-        call_arg(call, post->from);
-        call_arg(call, post->device);
-        call_arg(call, post->session);
-        call_arg(call, (struct slice){ (const char *)job->digest, sizeof(job->digest) });
-        call_arg(call, post->op);
-        call_arg(call, post->kind);
-        call_arg(call, post->ref);
-        call_arg(call, post->body);
-        call_arg_text(call, roster->version);
-        call_arg_int(call, post->trusted);
-        call_arg_int(call, LIMIT_INBOX_EVENTS);
-        call_arg_int(call, LIMIT_LOG_ENTRIES);
-        call_arg_int(call, job->complete);
+        store_call_arg_channels(call, partition);
+        store_call_arg(call, post->conv);
+        store_call_arg(call, post->from);
+        store_call_arg(call, post->device);
+        store_call_arg(call, post->session);
+        store_call_arg(call, (struct slice){ (const char *)job->digest, sizeof(job->digest) });
+        store_call_arg(call, post->op);
+        store_call_arg(call, post->kind);
+        store_call_arg(call, post->ref);
+        store_call_arg(call, post->body);
+        store_call_arg_text(call, roster->version);
+        store_call_arg_int(call, post->trusted);
+        store_call_arg_int(call, fanout->inbox_max);
+        store_call_arg_int(call, fanout->log_max);
+        store_call_arg_int(call, job->complete);
         for (size_t i = 0; i < count; i++)
-                call_arg(call, names[i]);
+                store_call_arg(call, names[i]);
 }
 
 /* What append did not deliver. If this process ends in between, the sweeper of another does it. */
@@ -181,13 +183,6 @@ static void post_on_done(struct attempt *attempt, int answer, const struct redis
         free(job);
 }
 
-static struct slice post_copy(char **text, struct slice from) {
-        memcpy(*text, from.ptr, from.len);
-        struct slice copy = { *text, from.len };
-        *text += from.len;
-        return copy;
-}
-
 static int post_make_digest(struct post_job *job) {
         char named[LIMIT_ID_BYTES + LIMIT_OP_BYTES + 1];
         struct slice from = job->post.from, op = job->post.op;
@@ -209,14 +204,14 @@ int post_send(struct fanout *fanout, const struct post *post, post_done_fn done,
                 return -ENOMEM;
         char *text = job->text;
         job->post = (struct post){
-                .conv = post_copy(&text, post->conv),
-                .from = post_copy(&text, post->from),
-                .device = post_copy(&text, post->device),
-                .session = post_copy(&text, post->session),
-                .op = post_copy(&text, post->op),
-                .kind = post_copy(&text, post->kind),
-                .ref = post_copy(&text, post->ref),
-                .body = post_copy(&text, post->body),
+                .conv = slice_copy(&text, post->conv),
+                .from = slice_copy(&text, post->from),
+                .device = slice_copy(&text, post->device),
+                .session = slice_copy(&text, post->session),
+                .op = slice_copy(&text, post->op),
+                .kind = slice_copy(&text, post->kind),
+                .ref = slice_copy(&text, post->ref),
+                .body = slice_copy(&text, post->body),
                 .trusted = post->trusted,
         };
         job->done = done;

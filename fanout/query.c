@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "fanout/event.h"
 #include "fanout/fanout.h"
+#include "fanout/state.h"
 #include "fanout/store.h"
 #include "fanout/words.h"
 
@@ -23,7 +24,7 @@ struct query {
         struct slice user, conv; /* of text; for conversations conv is "after" */
         char **names;            /* of a page of conversations */
         size_t names_count;
-        bool more;
+        bool more, versions;
         char text[];
 };
 
@@ -31,13 +32,12 @@ static struct query *query_new(struct fanout *fanout, struct slice user, struct 
         struct query *query = calloc(1, sizeof(*query) + user.len + conv.len);
         if (!query)
                 return NULL;
-        memcpy(query->text, user.ptr, user.len);
-        memcpy(query->text + user.len, conv.ptr, conv.len);
+        char *text = query->text;
         query->fanout = fanout;
         query->done = done;
         query->arg = arg;
-        query->user = (struct slice){ query->text, user.len };
-        query->conv = (struct slice){ query->text + user.len, conv.len };
+        query->user = slice_copy(&text, user);
+        query->conv = slice_copy(&text, conv);
         return query;
 }
 
@@ -56,7 +56,7 @@ static void query_end(struct query *query, int answer, struct buf *out) {
 }
 
 static int query_send(struct call *call, store_reply_fn on_reply, struct query *query) {
-        int r = call_send(call, on_reply, query);
+        int r = store_call_send(call, on_reply, query);
         if (r == 0)
                 return 0;
         query_free(query);
@@ -88,11 +88,11 @@ static void query_on_history(void *arg, const struct redisReply *reply) {
                 buf_add_text(&out, ",\"epoch\":");
                 buf_add_json(&out, store_text(store_item(reply, 1)));
                 buf_add_text(&out, ",\"entries\":[");
-                for (size_t i = 4; i + 1 < store_count(reply); i += 2) {
-                        struct entry entry = event_parse_entry(store_text(store_item(reply, i + 1)));
+                for (size_t i = 4; i + 2 < store_count(reply); i += 3) {
                         if (i > 4)
                                 buf_add_char(&out, ',');
-                        event_add_entry(&out, (uint64_t)store_int(store_item(reply, i)), query->conv, &entry);
+                        state_add_entry(&out, (uint64_t)store_int(store_item(reply, i)), query->conv, store_text(store_item(reply, i + 1)),
+                                        store_item(reply, i + 2), query->versions);
                 }
                 buf_add_text(&out, store_int(store_item(reply, 3)) ? "],\"more\":true" : "],\"more\":false");
         }
@@ -100,19 +100,22 @@ static void query_on_history(void *arg, const struct redisReply *reply) {
 }
 
 int query_history(struct fanout *fanout, struct slice user, struct slice conv, uint64_t before, int64_t after, unsigned limit,
-                  query_done_fn done, void *arg) {
+                  bool versions, query_done_fn done, void *arg) {
         struct query *query = query_new(fanout, user, conv, done, arg);
         if (!query)
                 return -ENOMEM;
+        query->versions = versions;
         struct call *call = store_call(fanout->store, "history");
-        call_key(call, KEY_CONV, conv);
-        call_key(call, KEY_MEMBERS, conv);
-        call_key(call, KEY_LOG, conv);
-        call_arg(call, user);
-        call_arg_int(call, (int64_t)before);
-        call_arg_int(call, after);
-        call_arg_int(call, limit);
-        call_arg_int(call, LIMIT_PAGE_BYTES);
+        store_call_key(call, KEY_CONV, conv);
+        store_call_key(call, KEY_MEMBERS, conv);
+        store_call_key(call, KEY_LOG, conv);
+        store_call_key(call, KEY_STATES, conv);
+        store_call_arg(call, user);
+        store_call_arg_int(call, (int64_t)before);
+        store_call_arg_int(call, after);
+        store_call_arg_int(call, limit);
+        store_call_arg_int(call, LIMIT_PAGE_BYTES);
+        store_call_arg_int(call, versions);
         return query_send(call, query_on_history, query);
 }
 
@@ -170,8 +173,8 @@ int query_members(struct fanout *fanout, struct slice user, struct slice conv, q
         if (!query)
                 return -ENOMEM;
         struct call *call = store_call(fanout->store, "members");
-        call_key(call, KEY_CONV, conv);
-        call_key(call, KEY_MEMBERS, conv);
+        store_call_key(call, KEY_CONV, conv);
+        store_call_key(call, KEY_MEMBERS, conv);
         return query_send(call, query_on_members, query);
 }
 
@@ -181,11 +184,15 @@ static void query_on_infos(void *arg, const struct redisReply *reply) {
         struct query *query = arg;
         _cleanup_buf_ struct buf out = BUF_INIT(QUERY_BYTES);
         bool first = true;
+        /* The rest did not fit into one answer: it is for the next page. */
+        size_t given = reply ? store_count(reply) : 0;
+        for (; given && query->names_count > given; query->more = true)
+                free(query->names[--query->names_count]);
         buf_add_text(&out, "\"items\":[");
         for (size_t i = 0; reply && i < query->names_count; i++) {
                 const struct redisReply *info = store_item(reply, i);
                 struct slice conv = slice_of(query->names[i]);
-                if (store_count(info) < 8)
+                if (store_count(info) < 9)
                         continue;
                 buf_add_text(&out, first ? "{" : ",{");
                 first = false;
@@ -201,9 +208,8 @@ static void query_on_infos(void *arg, const struct redisReply *reply) {
                 }
                 buf_add_text(&out, ",\"last\":");
                 struct slice last = store_text(store_item(info, 7));
-                struct entry entry = event_parse_entry(last);
                 if (last.len)
-                        event_add_entry(&out, (uint64_t)store_int(store_item(info, 6)), conv, &entry);
+                        state_add_entry(&out, (uint64_t)store_int(store_item(info, 6)), conv, last, store_item(info, 8), false);
                 else
                         buf_add_text(&out, "null");
                 buf_add_char(&out, '}');
@@ -258,13 +264,15 @@ static void query_on_names(void *arg, const struct redisReply *reply) {
         }
         struct call *call = store_call(query->fanout->store, "infos");
         for (size_t i = 0; i < query->names_count; i++) {
-                call_key(call, KEY_CONV, slice_of(query->names[i]));
-                call_key(call, KEY_MEMBERS, slice_of(query->names[i]));
-                call_key(call, KEY_LOG, slice_of(query->names[i]));
+                store_call_key(call, KEY_CONV, slice_of(query->names[i]));
+                store_call_key(call, KEY_MEMBERS, slice_of(query->names[i]));
+                store_call_key(call, KEY_LOG, slice_of(query->names[i]));
+                store_call_key(call, KEY_STATES, slice_of(query->names[i]));
         }
-        call_arg(call, query->user);
-        call_arg_int(call, QUERY_UNREAD_MAX);
-        if (call_send(call, query_on_infos, query))
+        store_call_arg(call, query->user);
+        store_call_arg_int(call, QUERY_UNREAD_MAX);
+        store_call_arg_int(call, LIMIT_PAGE_BYTES);
+        if (store_call_send(call, query_on_infos, query))
                 query_end(query, FANOUT_E_UNAVAILABLE, &none);
 }
 
@@ -274,6 +282,6 @@ int query_conversations(struct fanout *fanout, struct slice user, struct slice a
                 return -ENOMEM;
         query->limit = limit;
         struct call *call = store_call(fanout->store, "conversations");
-        call_key(call, KEY_USER, user);
+        store_call_key(call, KEY_USER, user);
         return query_send(call, query_on_names, query);
 }

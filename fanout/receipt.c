@@ -25,9 +25,9 @@ struct receipt_job {
 
 static void receipt_add_keys(struct call *call, const struct slice *names, size_t count) {
         for (size_t i = 0; i < count; i++) {
-                call_key(call, KEY_USER, names[i]);
-                call_key(call, KEY_INBOX, names[i]);
-                call_key(call, KEY_RECEIPTS, names[i]);
+                store_call_key(call, KEY_USER, names[i]);
+                store_call_key(call, KEY_INBOX, names[i]);
+                store_call_key(call, KEY_RECEIPTS, names[i]);
         }
 }
 
@@ -38,19 +38,19 @@ static void receipt_build(struct attempt *attempt, struct call *call, const stru
         struct slice names[LIMIT_DELIVER_USERS];
         job->position = 0;
         size_t count = roster_take(roster, store, store_owner(store, partition), &job->position, names, LIMIT_DELIVER_USERS);
-        call_key(call, KEY_CONV, attempt->conv);
-        call_key(call, KEY_MEMBERS, attempt->conv);
+        store_call_key(call, KEY_CONV, attempt->conv);
+        store_call_key(call, KEY_MEMBERS, attempt->conv);
         receipt_add_keys(call, names, count);
-        call_arg_channels(call, partition);
-        call_arg(call, attempt->conv);
-        call_arg(call, job->user);
-        call_arg_int(call, (int64_t)job->delivered);
-        call_arg_int(call, (int64_t)job->read);
-        call_arg_text(call, roster->version);
-        call_arg_int(call, LIMIT_INBOX_EVENTS);
-        call_arg_int(call, 0);
+        store_call_arg_channels(call, partition);
+        store_call_arg(call, attempt->conv);
+        store_call_arg(call, job->user);
+        store_call_arg_int(call, (int64_t)job->delivered);
+        store_call_arg_int(call, (int64_t)job->read);
+        store_call_arg_text(call, roster->version);
+        store_call_arg_int(call, attempt->fanout->inbox_max);
+        store_call_arg_int(call, 0);
         for (size_t i = 0; i < count; i++)
-                call_arg(call, names[i]);
+                store_call_arg(call, names[i]);
 }
 
 /* The members of other owners and further groups. A receipt lost here by a crash is made good by the next one. */
@@ -64,15 +64,15 @@ static void receipt_tell_rest(struct receipt_job *job, int64_t delivered, int64_
                 while ((count = roster_take(job->attempt.roster, fanout->store, owner, &position, names, LIMIT_DELIVER_USERS)) > 0) {
                         struct call *call = store_call(fanout->store, "tell_receipt");
                         receipt_add_keys(call, names, count);
-                        call_arg_channels(call, owner == home ? partition : partition_of(names[0]));
-                        call_arg(call, job->attempt.conv);
-                        call_arg(call, job->user);
-                        call_arg_int(call, delivered);
-                        call_arg_int(call, read);
-                        call_arg_int(call, LIMIT_INBOX_EVENTS);
+                        store_call_arg_channels(call, owner == home ? partition : partition_of(names[0]));
+                        store_call_arg(call, job->attempt.conv);
+                        store_call_arg(call, job->user);
+                        store_call_arg_int(call, delivered);
+                        store_call_arg_int(call, read);
+                        store_call_arg_int(call, fanout->inbox_max);
                         for (size_t i = 0; i < count; i++)
-                                call_arg(call, names[i]);
-                        if (call_send(call, NULL, NULL))
+                                store_call_arg(call, names[i]);
+                        if (store_call_send(call, NULL, NULL))
                                 log_debug("A receipt did not reach everyone; the next one will.");
                 }
         }
@@ -96,16 +96,15 @@ int receipt_raise(struct fanout *fanout, struct slice user, struct slice conv, u
         struct receipt_job *job = calloc(1, sizeof(*job) + user.len + conv.len);
         if (!job)
                 return -ENOMEM;
-        memcpy(job->text, user.ptr, user.len);
-        memcpy(job->text + user.len, conv.ptr, conv.len);
-        job->user = (struct slice){ job->text, user.len };
+        char *text = job->text;
+        job->user = slice_copy(&text, user);
         job->delivered = delivered;
         job->read = read;
         job->done = done;
         job->arg = arg;
         job->attempt = (struct attempt){
                 .fanout = fanout,
-                .conv = { job->text + user.len, conv.len },
+                .conv = slice_copy(&text, conv),
                 .function = "receipt",
                 .build = receipt_build,
                 .done = receipt_on_done,

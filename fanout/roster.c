@@ -10,15 +10,15 @@
 #include "base/limits.h"
 #include "fanout/store.h"
 
-struct rosters_row {
+struct roster_row {
         UT_hash_handle hh;
         struct roster *roster;
         size_t conv_len;
         char conv[];
 };
 
-struct rosters {
-        struct rosters_row *rows; /* in order of use, the oldest first */
+struct roster_cache {
+        struct roster_row *rows; /* in order of use, the oldest first */
 };
 
 struct roster *roster_ref(struct roster *roster) {
@@ -47,12 +47,8 @@ static struct roster *roster_new(struct slice version, const struct redisReply *
                 return NULL;
         }
         char *text = (char *)(slices + count);
-        for (size_t i = 0; i < count; i++) {
-                struct slice name = store_text(store_item(names, i));
-                memcpy(text, name.ptr, name.len);
-                slices[i] = (struct slice){ text, name.len };
-                text += name.len;
-        }
+        for (size_t i = 0; i < count; i++)
+                slices[i] = slice_copy(&text, store_text(store_item(names, i)));
         roster->refs = 1;
         roster->count = (uint32_t)count;
         roster->names = slices;
@@ -60,27 +56,27 @@ static struct roster *roster_new(struct slice version, const struct redisReply *
         return roster;
 }
 
-struct rosters *rosters_new(void) {
-        return calloc(1, sizeof(struct rosters));
+struct roster_cache *roster_cache_new(void) {
+        return calloc(1, sizeof(struct roster_cache));
 }
 
-static void rosters_drop(struct rosters *rosters, struct rosters_row *row) {
+static void roster_drop(struct roster_cache *rosters, struct roster_row *row) {
         HASH_DEL(rosters->rows, row);
         roster_unref(row->roster);
         free(row);
 }
 
-struct rosters *rosters_free(struct rosters *rosters) {
+struct roster_cache *roster_cache_free(struct roster_cache *rosters) {
         if (!rosters)
                 return NULL;
         while (rosters->rows)
-                rosters_drop(rosters, rosters->rows);
+                roster_drop(rosters, rosters->rows);
         free(rosters);
         return NULL;
 }
 
-static struct rosters_row *rosters_row(struct rosters *rosters, struct slice conv) {
-        struct rosters_row *row = NULL;
+static struct roster_row *roster_row(struct roster_cache *rosters, struct slice conv) {
+        struct roster_row *row = NULL;
         HASH_FIND(hh, rosters->rows, conv.ptr, conv.len, row);
         if (row) {
                 /* to the end of the order of use */
@@ -90,16 +86,16 @@ static struct rosters_row *rosters_row(struct rosters *rosters, struct slice con
         return row;
 }
 
-struct roster *rosters_find(struct rosters *rosters, struct slice conv) {
-        struct rosters_row *row = rosters_row(rosters, conv);
+struct roster *roster_find(struct roster_cache *rosters, struct slice conv) {
+        struct roster_row *row = roster_row(rosters, conv);
         return row ? row->roster : NULL;
 }
 
-int rosters_update(struct rosters *rosters, struct slice conv, struct slice version, const struct redisReply *names) {
+int roster_update(struct roster_cache *rosters, struct slice conv, struct slice version, const struct redisReply *names) {
         struct roster *roster = roster_new(version, names);
         if (!roster)
                 return -ENOMEM;
-        struct rosters_row *row = rosters_row(rosters, conv);
+        struct roster_row *row = roster_row(rosters, conv);
         if (row) {
                 roster_unref(row->roster);
                 row->roster = roster;
@@ -115,15 +111,15 @@ int rosters_update(struct rosters *rosters, struct slice conv, struct slice vers
         memcpy(row->conv, conv.ptr, conv.len);
         HASH_ADD_KEYPTR(hh, rosters->rows, row->conv, row->conv_len, row);
         if (HASH_COUNT(rosters->rows) > LIMIT_MEMBER_CACHE)
-                rosters_drop(rosters, rosters->rows);
+                roster_drop(rosters, rosters->rows);
         return 0;
 }
 
-void rosters_forget(struct rosters *rosters, struct slice conv) {
-        struct rosters_row *row = NULL;
+void roster_forget(struct roster_cache *rosters, struct slice conv) {
+        struct roster_row *row = NULL;
         HASH_FIND(hh, rosters->rows, conv.ptr, conv.len, row);
         if (row)
-                rosters_drop(rosters, row);
+                roster_drop(rosters, row);
 }
 
 size_t roster_take(const struct roster *roster, const struct store *store, unsigned owner, uint32_t *position, struct slice *names, size_t max) {

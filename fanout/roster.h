@@ -14,7 +14,7 @@
 #include "base/slice.h"
 
 struct redisReply;
-struct rosters;
+struct roster_cache;
 struct store;
 
 struct roster {
@@ -24,15 +24,15 @@ struct roster {
         struct slice *names;
 };
 
-struct rosters *rosters_new(void);
-struct rosters *rosters_free(struct rosters *rosters);
+struct roster_cache *roster_cache_new(void);
+struct roster_cache *roster_cache_free(struct roster_cache *rosters);
 
 /* Borrowed until the next call here; NULL if unknown. */
-struct roster *rosters_find(struct rosters *rosters, struct slice conv);
+struct roster *roster_find(struct roster_cache *rosters, struct slice conv);
 /* Remembers what the store answered: its version, and an array of names. 0 or -ENOMEM. */
-__attribute__((warn_unused_result)) int rosters_update(struct rosters *rosters, struct slice conv, struct slice version,
+__attribute__((warn_unused_result)) int roster_update(struct roster_cache *rosters, struct slice conv, struct slice version,
                                                        const struct redisReply *names);
-void rosters_forget(struct rosters *rosters, struct slice conv);
+void roster_forget(struct roster_cache *rosters, struct slice conv);
 
 /*
  * Names whose inboxes one call may hold: from *position on those with this owner, at most max. Returns how many; *position is

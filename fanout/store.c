@@ -42,7 +42,7 @@ struct store {
         struct buf library;
         char version[41];
         char epoch[64];
-        bool up;
+        bool up, asking, given_up;
         void (*on_closed)(void *context);
         void *closed_context;
 };
@@ -114,48 +114,48 @@ struct call *store_call(struct store *store, const char *name) {
         return call;
 }
 
-static void call_end(struct call *call) {
+static void store_call_end(struct call *call) {
         buf_add(&call->ends, &call->text.len, sizeof(call->text.len));
 }
 
-void call_key_in(struct call *call, enum key key, unsigned partition, struct slice id) {
+void store_call_key_in(struct call *call, enum key key, unsigned partition, struct slice id) {
         if (call->args_began)
                 abort(); /* keys come first */
         keys_add_in(&call->text, call->store->options.prefix, key, partition, id);
         call->keys++;
-        call_end(call);
+        store_call_end(call);
 }
 
-void call_key(struct call *call, enum key key, struct slice id) {
-        call_key_in(call, key, partition_of(id), id);
+void store_call_key(struct call *call, enum key key, struct slice id) {
+        store_call_key_in(call, key, partition_of(id), id);
 }
 
-void call_arg(struct call *call, struct slice value) {
+void store_call_arg(struct call *call, struct slice value) {
         call->args_began = true;
         buf_add_slice(&call->text, value);
-        call_end(call);
+        store_call_end(call);
 }
 
-void call_arg_text(struct call *call, const char *value) {
-        call_arg(call, slice_of(value));
+void store_call_arg_text(struct call *call, const char *value) {
+        store_call_arg(call, slice_of(value));
 }
 
-void call_arg_int(struct call *call, int64_t value) {
+void store_call_arg_int(struct call *call, int64_t value) {
         call->args_began = true;
         buf_add_int(&call->text, value);
-        call_end(call);
+        store_call_end(call);
 }
 
-void call_arg_channel(struct call *call, unsigned partition) {
+void store_call_arg_channel(struct call *call, unsigned partition) {
         call->args_began = true;
         keys_add_in(&call->text, call->store->options.prefix, KEY_CHANNEL, partition, SLICE(""));
-        call_end(call);
+        store_call_end(call);
 }
 
-void call_arg_channels(struct call *call, unsigned partition) {
-        call_arg_channel(call, partition);
+void store_call_arg_channels(struct call *call, unsigned partition) {
+        store_call_arg_channel(call, partition);
         keys_add_in(&call->text, call->store->options.prefix, KEY_COUNTER, partition, SLICE(""));
-        call_end(call);
+        store_call_end(call);
 }
 
 /* Errors that a repeat may mend, such as a full or loading store, are told apart from our own bugs only in the log. */
@@ -195,7 +195,7 @@ static int store_send_argv(struct store *store, struct call *call, const char *c
         return link_command(store->link, count + 2, (const struct slice *)(const void *)call->argv.ptr, cb, arg);
 }
 
-int call_send(struct call *call, store_reply_fn cb, void *arg) {
+int store_call_send(struct call *call, store_reply_fn cb, void *arg) {
         struct store *store = call->store;
         if (!store->up)
                 return STORE_E_UNAVAILABLE;
@@ -212,20 +212,38 @@ int call_send(struct call *call, store_reply_fn cb, void *arg) {
 
 /* ---- coming up ---- */
 
+static void store_ask_version(struct store *store);
+
+/* It is asked again each second (store_tick), but said once. */
 static void store_give_up(struct store *store, const char *step, const struct redisReply *reply) {
-        log_error("The store cannot be used. step=%s error=\"%.200s\"", step, reply && reply->str ? reply->str : "no answer");
+        if (!store->given_up)
+                log_error("The store cannot be used. step=%s error=\"%.200s\"", step, reply->str ? reply->str : "");
+        store->given_up = true;
+}
+
+/* Somebody flushed the functions while we were here. */
+static bool store_lacks_functions(const struct redisReply *reply) {
+        return reply->type == REDIS_REPLY_ERROR && strstr(reply->str, "not found");
 }
 
 static void store_on_epoch(struct link *link, struct redisReply *reply, void *arg) {
         struct store *store = arg;
+        store->asking = false;
         if (!reply)
                 return; /* lost again; on_up comes again */
         struct slice epoch = store_text(reply);
+        if (store->up && store_lacks_functions(reply)) {
+                store_ask_version(store);
+                return;
+        }
         if (epoch.len == 0 || epoch.len >= sizeof(store->epoch)) {
                 store_give_up(store, "epoch", reply);
                 return;
         }
         bool changed = store->epoch[0] && !slice_is(epoch, store->epoch);
+        store->given_up = false;
+        if (store->up && !changed)
+                return;
         memcpy(store->epoch, epoch.ptr, epoch.len);
         store->epoch[epoch.len] = '\0';
         if (changed)
@@ -238,26 +256,26 @@ static void store_ask_epoch(struct store *store) {
         char fresh[STORE_EPOCH_BYTES + 1];
         chance_hex(fresh, STORE_EPOCH_BYTES);
         struct call *call = store_call(store, "store");
-        call_key_in(call, KEY_STORE, 0, SLICE("store"));
-        call_arg_text(call, fresh);
-        int r = store_send_argv(store, call, "FCALL", store_on_epoch, store);
-        if (r < 0)
-                log_error("The store cannot be asked. error=%d", r);
+        store_call_key_in(call, KEY_STORE, 0, SLICE("store"));
+        store_call_arg_text(call, fresh);
+        store->asking = store_send_argv(store, call, "FCALL", store_on_epoch, store) == 0;
 }
 
 static void store_on_loaded(struct link *link, struct redisReply *reply, void *arg) {
         struct store *store = arg;
+        store->asking = false;
         if (!reply)
                 return;
-        if (reply->type == REDIS_REPLY_ERROR)
-                log_warning("The functions could not be loaded; going on with those that are there. error=\"%.200s\"", reply->str);
-        else
+        if (reply->type != REDIS_REPLY_ERROR)
                 log_info("The functions are loaded. version=%.8s", store->version);
+        else if (!store->given_up)
+                log_warning("The functions could not be loaded; going on with those that are there. error=\"%.200s\"", reply->str);
         store_ask_epoch(store);
 }
 
 static void store_on_version(struct link *link, struct redisReply *reply, void *arg) {
         struct store *store = arg;
+        store->asking = false;
         if (!reply)
                 return;
         if (slice_is(store_text(reply), store->version)) {
@@ -265,16 +283,27 @@ static void store_on_version(struct link *link, struct redisReply *reply, void *
                 return;
         }
         struct slice argv[] = { SLICE("FUNCTION"), SLICE("LOAD"), SLICE("REPLACE"), buf_slice(&store->library) };
-        if (link_command(store->link, 4, argv, store_on_loaded, store))
-                log_error("The functions could not be sent.");
+        store->asking = link_command(store->link, 4, argv, store_on_loaded, store) == 0;
+}
+
+static void store_ask_version(struct store *store) {
+        struct slice argv[] = { SLICE("FCALL_RO"), SLICE("b1_version"), SLICE("0") };
+        store->asking = link_command(store->link, 3, argv, store_on_version, store) == 0;
 }
 
 static void store_on_link_up(struct link *link, void *context) {
         struct store *store = context;
         store->link = link;
-        struct slice argv[] = { SLICE("FCALL_RO"), SLICE("b1_version"), SLICE("0") };
-        if (link_command(link, 3, argv, store_on_version, store))
-                log_error("The store cannot be asked for its functions.");
+        store_ask_version(store);
+}
+
+void store_tick(struct store *store) {
+        if (store->asking || !link_is_ready(store->link))
+                return;
+        if (store->up)
+                store_ask_epoch(store);
+        else
+                store_ask_version(store);
 }
 
 static void store_on_link_down(struct link *link, void *context) {

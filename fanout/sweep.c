@@ -29,12 +29,12 @@ static void sweep_on_entry(void *arg, const struct redisReply *reply) {
         struct sweep_entry *entry = arg;
         struct slice conv = { entry->conv, entry->conv_len };
         struct slice packed = reply ? store_text(store_item(reply, 2)) : SLICE("");
-        if (reply && rosters_update(entry->fanout->rosters, conv, store_text(store_item(reply, 0)), store_item(reply, 1)) == 0) {
-                struct roster *roster = roster_ref(rosters_find(entry->fanout->rosters, conv));
+        if (reply && roster_update(entry->fanout->rosters, conv, store_text(store_item(reply, 0)), store_item(reply, 1)) == 0) {
+                struct roster *roster = roster_ref(roster_find(entry->fanout->rosters, conv));
                 metrics_add(SWEPT, 1);
                 log_info("An unfinished delivery is repeated. seq=%" PRIu64, entry->seq);
-                if (packed.len == 0 || post_deliver(entry->fanout, roster, conv, entry->seq, packed) < 0)
-                        log_warning("An unfinished delivery has no entry. seq=%" PRIu64, entry->seq);
+                if (post_deliver(entry->fanout, roster, conv, entry->seq, packed) < 0)
+                        log_warning("An unfinished delivery stays unfinished for now. seq=%" PRIu64, entry->seq);
                 roster_unref(roster);
         }
         free(entry);
@@ -49,11 +49,12 @@ static void sweep_one(struct fanout *fanout, struct slice member) {
         *entry = (struct sweep_entry){ .fanout = fanout, .seq = seq, .conv_len = member.len };
         memcpy(entry->conv, member.ptr, member.len);
         struct call *call = store_call(fanout->store, "entry");
-        call_key(call, KEY_CONV, member);
-        call_key(call, KEY_LOG, member);
-        call_key(call, KEY_MEMBERS, member);
-        call_arg_int(call, (int64_t)seq);
-        if (call_send(call, sweep_on_entry, entry))
+        store_call_key(call, KEY_CONV, member);
+        store_call_key(call, KEY_LOG, member);
+        store_call_key(call, KEY_MEMBERS, member);
+        store_call_key(call, KEY_STATES, member);
+        store_call_arg_int(call, (int64_t)seq);
+        if (store_call_send(call, sweep_on_entry, entry))
                 free(entry);
 }
 
@@ -65,10 +66,10 @@ static void sweep_on_pending(void *arg, const struct redisReply *reply) {
 void sweep_run(struct fanout *fanout) {
         for (unsigned p = 0; p < PARTITIONS; p++) {
                 struct call *call = store_call(fanout->store, "unsettled");
-                call_key_in(call, KEY_PENDING, p, SLICE(""));
-                call_arg_int(call, SWEEP_AGE_MS);
-                call_arg_int(call, SWEEP_LIMIT);
-                if (call_send(call, sweep_on_pending, fanout))
+                store_call_key_in(call, KEY_PENDING, p, SLICE(""));
+                store_call_arg_int(call, SWEEP_AGE_MS);
+                store_call_arg_int(call, SWEEP_LIMIT);
+                if (store_call_send(call, sweep_on_pending, fanout))
                         return; /* the next run looks again */
         }
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/limiter.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -23,6 +24,7 @@
 
 enum {
         ACCEPTOR_BACKLOG = 4096,
+        ACCEPTOR_PATIENCE_MS = 1000, /* with a handshake while others wait; libwebsockets' own 10 s are for a quiet hub */
         ACCEPTOR_SEND_BYTES = 131072, /* kernel memory of a peer that does not read; without it the kernel grows it to megabytes */
 };
 
@@ -61,6 +63,11 @@ void acceptor_settled(struct acceptor *acceptor) {
                 uv_idle_start(&acceptor->idle, acceptor_on_idle);
 }
 
+void acceptor_tick(struct acceptor *acceptor) {
+        if (acceptor->count && acceptor->handshakes == LIMIT_HANDSHAKES)
+                gateway_hurry(acceptor->hub, ACCEPTOR_PATIENCE_MS);
+}
+
 /* Before any handshake, so only in plain text: a TLS peer just sees the end. */
 static void acceptor_refuse(int fd) {
         static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -70,12 +77,23 @@ static void acceptor_refuse(int fd) {
         close(fd);
 }
 
-static void acceptor_enqueue(struct acceptor *acceptor, int fd) {
+/* IPv6 hosts have a /64 at least, so that is what counts as one address. */
+static bool acceptor_allows(struct acceptor *acceptor, const struct sockaddr_storage *peer) {
+        struct slice name = { NULL, 0 };
+        uint64_t retry_ms;
+        if (peer->ss_family == AF_INET)
+                name = (struct slice){ (const char *)&((const struct sockaddr_in *)peer)->sin_addr, 4 };
+        else if (peer->ss_family == AF_INET6)
+                name = (struct slice){ (const char *)&((const struct sockaddr_in6 *)peer)->sin6_addr, 8 };
+        return name.len == 0 || limiter_allow(acceptor->hub->address_limiter, name, uv_now(acceptor->hub->loop), &retry_ms);
+}
+
+static void acceptor_enqueue(struct acceptor *acceptor, int fd, const struct sockaddr_storage *peer) {
         int one = 1, send_bytes = ACCEPTOR_SEND_BYTES;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof(send_bytes));
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-        if (acceptor->count == LIMIT_ACCEPT_QUEUE) {
+        if (acceptor->count == LIMIT_ACCEPT_QUEUE || !acceptor_allows(acceptor, peer)) {
                 acceptor_refuse(fd);
                 return;
         }
@@ -94,9 +112,11 @@ static void acceptor_out_of_files(struct acceptor *acceptor) {
 static void acceptor_on_readable(uv_poll_t *poll, int status, int events) {
         struct acceptor *acceptor = poll->data;
         for (int i = 0; i < ACCEPTOR_BACKLOG; i++) {
-                int fd = accept4(acceptor->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+                struct sockaddr_storage peer = { 0 };
+                socklen_t len = sizeof(peer);
+                int fd = accept4(acceptor->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
                 if (fd >= 0) {
-                        acceptor_enqueue(acceptor, fd);
+                        acceptor_enqueue(acceptor, fd, &peer);
                 } else if (errno == EMFILE || errno == ENFILE) {
                         acceptor_out_of_files(acceptor);
                         break;

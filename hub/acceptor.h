@@ -17,5 +17,7 @@ struct acceptor *acceptor_open(struct hub *hub, const struct sockaddr *address, 
 void acceptor_close(struct acceptor *acceptor);
 struct acceptor *acceptor_free(struct acceptor *acceptor);
 
+/* Ten times a second: who takes long makes room for who waits. */
+void acceptor_tick(struct acceptor *acceptor);
 /* A connection is past its handshake (or gone): the next may come. */
 void acceptor_settled(struct acceptor *acceptor);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * api.c: see api.h. A route is a row; {c} and {u} in its path are an id of a conversation and of a user, decoded and checked
- * before the handler sees them.
+ * api.c: see api.h. A route is a row; {c}, {u} and {o} in its path are an id of a conversation, of a user and an op, decoded and
+ * checked before the handler sees them. An op may hold a slash: it is all that is left.
  */
 #include "hub/api.h"
 
@@ -12,17 +12,21 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/config.h"
-#include "base/encode.h"
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "fanout/change.h"
 #include "fanout/node.h"
+#include "fanout/notice.h"
 #include "fanout/post.h"
+#include "fanout/prefs.h"
 #include "fanout/query.h"
 #include "hub/answer.h"
 #include "hub/auth.h"
+#include "hub/batch.h"
 #include "hub/http.h"
 #include "hub/hub.h"
+#include "hub/notify.h"
+#include "hub/sync.h"
 #include "hub/wire.h"
 #include "presence/registry.h"
 #include "web/page.h"
@@ -31,16 +35,17 @@ enum { API_METRICS_BYTES = 8 << 20, API_ROLE_BYTES = 32, API_TOKEN_TTL_S = 3600 
 
 struct api_call {
         struct http *http;
-        char conv[LIMIT_ID_BYTES + 1], user[LIMIT_ID_BYTES + 1];
+        char conv[LIMIT_ID_BYTES + 1], user[LIMIT_ID_BYTES + 1], op[LIMIT_OP_BYTES + 1];
         struct scan_field fields[LIMIT_JSON_FIELDS]; /* of the body, if it is an object */
         size_t count;
         struct request scratch; /* for decoded strings */
+        struct auth_claims claims; /* of a user's token */
 };
 
 struct api_route {
         enum http_method method;
         const char *path;
-        enum { API_OPEN, API_KEY, API_KEY_BODY, API_KEY_MAYBE_BODY, API_DEV } needs;
+        enum { API_OPEN, API_KEY, API_KEY_BODY, API_KEY_MAYBE_BODY, API_TOKEN_BODY, API_DEV } needs;
         void (*handle)(struct api_call *call);
 };
 
@@ -267,19 +272,20 @@ static void api_post_message(struct api_call *call) {
         api_started(call->http, post_send(&api_hub(call)->fanout, &post, api_on_posted, http_ref(call->http)));
 }
 
-/* A query parameter, percent-decoded; false if it is absent or malformed. */
+/* A query parameter; false if it is absent or does not fit. */
 static bool api_query(const struct http *http, const char *name, char *out, size_t size) {
-        size_t name_len = strlen(name), len;
+        size_t name_len = strlen(name);
         for (const char *at = http->query; *at;) {
-                size_t part = strcspn(at, "&");
+                size_t part = strcspn(at, "\n");
                 if (part > name_len && strncmp(at, name, name_len) == 0 && at[name_len] == '=') {
-                        struct slice value = { at + name_len + 1, part - name_len - 1 };
-                        if (encode_percent_decode(value, out, size - 1, &len))
+                        size_t len = part - name_len - 1;
+                        if (len >= size)
                                 return false;
+                        memcpy(out, at + name_len + 1, len);
                         out[len] = '\0';
                         return true;
                 }
-                at += part + (at[part] == '&');
+                at += part + (at[part] == '\n');
         }
         return false;
 }
@@ -302,8 +308,14 @@ static void api_get_messages(struct api_call *call) {
                 http_fail_code(call->http, ERROR_BAD_REQUEST, "before or after is a seq, limit is 1 to 200");
                 return;
         }
+        char versions[8] = "false";
+        api_query(call->http, "versions", versions, sizeof(versions));
+        if (strcmp(versions, "true") != 0 && strcmp(versions, "false") != 0) {
+                http_fail_code(call->http, ERROR_BAD_REQUEST, "versions is true or false");
+                return;
+        }
         api_started(call->http, query_history(&api_hub(call)->fanout, SLICE(""), slice_of(call->conv), before, after_given ? (int64_t)after : -1,
-                                              (unsigned)limit, api_on_fields, http_ref(call->http)));
+                                              (unsigned)limit, strcmp(versions, "true") == 0, api_on_fields, http_ref(call->http)));
 }
 
 /* ---- users ---- */
@@ -351,6 +363,75 @@ static void api_disconnect(struct api_call *call) {
                 return;
         api_started(call->http, registry_disconnect(&api_hub(call)->fanout, slice_of(call->user), device, CLOSE_TOKEN_REVOKED, api_on_fields,
                                                     http_ref(call->http)));
+}
+
+/* ---- notifications ---- */
+
+static void api_on_notified(void *arg, const struct notice_posted *result) {
+        struct http *http = arg;
+        if (result->answer) {
+                api_fail(http, result->answer);
+        } else {
+                char fields[96];
+                int len = snprintf(fields, sizeof(fields), "\"n\":%" PRIu64 ",\"at\":%" PRId64 "%s", result->n, result->at,
+                                   result->duplicate ? ",\"duplicate\":true" : "");
+                http_answer_fields(http, result->duplicate ? 200 : 202, (struct slice){ fields, (size_t)len });
+        }
+        http_unref(http);
+}
+
+static void api_post_notification(struct api_call *call) {
+        struct notify notify;
+        int r = notify_parse(call->fields, call->count, &notify);
+        notify.post.user = slice_of(call->user);
+        if (r == NOTIFY_E_LARGE)
+                http_fail_code(call->http, ERROR_TOO_LARGE, "a notification is at most 16 KiB");
+        else if (r)
+                api_invalid(call, notify.error);
+        else
+                api_started(call->http, notice_post(&api_hub(call)->fanout, &notify.post, api_on_notified, http_ref(call->http)));
+        notify_deinit(&notify);
+}
+
+static void api_get_notification(struct api_call *call) {
+        api_started(call->http, notice_get(&api_hub(call)->fanout, slice_of(call->user), slice_of(call->op), api_on_fields, http_ref(call->http)));
+}
+
+static void api_get_prefs(struct api_call *call) {
+        api_started(call->http, prefs_get(&api_hub(call)->fanout, slice_of(call->user), api_on_fields, http_ref(call->http)));
+}
+
+/* ---- several in one ---- */
+
+static void api_post_batch(struct api_call *call) {
+        const struct scan_value *operations = scan_find(call->fields, call->count, "operations");
+        if (call->http->on_answer)
+                api_invalid(call, "a batch holds no batch");
+        else if (!operations || operations->type != SCAN_ARRAY)
+                api_invalid(call, "operations is a list of {method, path, body}");
+        else
+                batch_run(call->http, operations->raw);
+}
+
+static void api_post_sync(struct api_call *call) {
+        struct hub *hub = api_hub(call);
+        const struct scan_value *ops = scan_find(call->fields, call->count, "ops");
+        if (wire_parse_sync(call->fields, call->count, &call->scratch)) {
+                api_invalid(call, call->scratch.error);
+                return;
+        }
+        if (ops && ops->type != SCAN_NULL && ops->type != SCAN_ARRAY) {
+                api_invalid(call, "ops is a list of requests");
+                return;
+        }
+        if (call->claims.device[0])
+                call->scratch.device = slice_of(call->claims.device); /* as for hello, the token's counts */
+        if (call->scratch.device.len == 0)
+                api_invalid(call, "device is neither in the token nor in the body");
+        else if (!hub_is_ready(hub))
+                http_fail_code(call->http, ERROR_UNAVAILABLE, NULL);
+        else
+                sync_run(call->http, slice_of(call->claims.user), &call->scratch, ops && ops->type == SCAN_ARRAY ? ops->raw : SLICE("[]"));
 }
 
 /* ---- development ---- */
@@ -441,7 +522,12 @@ static const struct api_route api_routes[] = {
         { HTTP_GET, "/v1/users/{u}/presence", API_KEY, api_get_presence },
         { HTTP_POST, "/v1/presence", API_KEY_BODY, api_post_presence },
         { HTTP_GET, "/v1/users/{u}/devices", API_KEY, api_get_devices },
+        { HTTP_GET, "/v1/users/{u}/prefs", API_KEY, api_get_prefs },
+        { HTTP_POST, "/v1/users/{u}/notifications", API_KEY_BODY, api_post_notification },
+        { HTTP_GET, "/v1/users/{u}/notifications/{o}", API_KEY, api_get_notification },
         { HTTP_POST, "/v1/users/{u}/disconnect", API_KEY_MAYBE_BODY, api_disconnect },
+        { HTTP_POST, "/v1/sync", API_TOKEN_BODY, api_post_sync },
+        { HTTP_POST, "/v1/batch", API_KEY_BODY, api_post_batch },
         { HTTP_GET, "/v1/dev/token", API_DEV, api_get_dev_token },
 };
 
@@ -454,10 +540,12 @@ static int api_match(struct api_call *call, const char *pattern, const char *pat
                                 return 1;
                         continue;
                 }
-                char *id = pattern[1] == 'c' ? call->conv : call->user;
-                struct slice segment = { path, strcspn(path, "/") };
-                size_t len = 0;
-                bad |= encode_percent_decode(segment, id, LIMIT_ID_BYTES, &len) || !auth_is_id((struct slice){ id, len });
+                bool op = pattern[1] == 'o';
+                char *id = op ? call->op : pattern[1] == 'c' ? call->conv : call->user;
+                struct slice segment = { path, op ? strlen(path) : strcspn(path, "/") }; /* lws has decoded the percents */
+                size_t len = (op ? wire_is_op(segment) : auth_is_id(segment)) ? segment.len : 0;
+                bad |= len == 0;
+                memcpy(id, segment.ptr, len);
                 id[len] = '\0';
                 path += segment.len;
                 pattern += 3;
@@ -496,6 +584,17 @@ static bool api_read_body(struct api_call *call, bool may_be_empty) {
         return true;
 }
 
+/* A user's token; false and answered if it is none. */
+static bool api_verify(struct api_call *call) {
+        struct http *http = call->http;
+        int r = auth_verify(http->hub->auth, slice_of(http->bearer), clock_wall_ms(), &call->claims);
+        if (!r)
+                return true;
+        metrics_add(AUTH_FAILURES, 1);
+        http_fail_code(http, r == AUTH_E_EXPIRED ? ERROR_TOKEN_EXPIRED : ERROR_UNAUTHORIZED, NULL);
+        return false;
+}
+
 static void api_run(struct api_call *call, const struct api_route *route) {
         struct http *http = call->http;
         if (route->needs == API_OPEN) {
@@ -506,6 +605,9 @@ static void api_run(struct api_call *call, const struct api_route *route) {
                 else if (!http->loopback)
                         http_fail_code(http, ERROR_FORBIDDEN, "only from this machine");
                 else
+                        route->handle(call);
+        } else if (route->needs == API_TOKEN_BODY) {
+                if (api_verify(call) && api_read_body(call, false))
                         route->handle(call);
         } else if (!auth_is_api_key(http->hub->auth, slice_of(http->bearer))) {
                 metrics_add(AUTH_FAILURES, 1);

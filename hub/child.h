@@ -42,7 +42,7 @@ struct child {
 /* Waits to be started, at once. */
 void child_init(struct child *child, uint64_t grace_ms, uint64_t now_ms);
 
-/* One event; what to do now. random is any uniform 64-bit number, used by EXITED and FAILED. After START comes STARTED or FAILED. */
+/* One event; what to do now. random is any uniform number, used by EXITED and FAILED. After START comes STARTED or FAILED. */
 enum child_action child_step(struct child *child, enum child_event event, uint64_t now_ms, uint64_t random);
 
 /* When the next TICK is due, UINT64_MAX if never. */

@@ -46,12 +46,16 @@ static const char gateway_subprotocol[] = "belfry.v1";
 
 struct conn {
         struct hub *hub;
+        struct lws *wsi;
         bool handshaking;             /* counted by the acceptor */
+        struct list handshake;        /* in hub->handshakes while it is */
+        uint64_t adopted_ms;
         struct session *session;
         struct http *http;
         struct auth_claims *claims;   /* from the upgrade's token, until ESTABLISHED */
         struct buf message;           /* fragments of one WebSocket message */
         bool message_binary, message_large;
+        bool peer_closed;             /* by a close frame of its own */
 };
 
 static struct conn *gateway_conn(struct lws *wsi) {
@@ -62,6 +66,7 @@ static void gateway_settled(struct conn *conn) {
         if (!conn->handshaking)
                 return;
         conn->handshaking = false;
+        list_remove(&conn->handshake);
         acceptor_settled(conn->hub->acceptor);
 }
 
@@ -83,7 +88,8 @@ static int gateway_refuse(struct lws *wsi, enum error_code code, int status, con
         if (!front)
                 return -1;
         buf_commit(&text, LWS_PRE);
-        http_build(&text, status, "application/json", status == 503 ? "retry-after: 2\r\n" : "", buf_slice(&body), true);
+        const char *extra = status == 503 ? "retry-after: 2\r\n" : status == 426 ? "sec-websocket-version: 13\r\n" : "";
+        http_build(&text, status, "application/json", extra, buf_slice(&body), true);
         metrics_add(HANDSHAKES_REFUSED, 1);
         if (!buf_failed(&text))
                 lws_write(wsi, (unsigned char *)text.ptr + LWS_PRE, text.len - LWS_PRE, LWS_WRITE_HTTP_FINAL);
@@ -137,7 +143,7 @@ static bool gateway_bearer(struct lws *wsi, char *out, size_t size, bool *ret_gi
 
 static int gateway_confirm_upgrade(struct conn *conn, struct lws *wsi) {
         struct hub *hub = conn->hub;
-        char upgrade[32], path[64], token[LIMIT_TOKEN_BYTES + 1];
+        char upgrade[32], path[64], version[8], token[LIMIT_TOKEN_BYTES + 1];
         bool token_given;
         gateway_settled(conn);
         /* The argument of this callback is not looked at: with an unknown Upgrade header it points to freed memory (CVE-2025-11677). */
@@ -145,11 +151,13 @@ static int gateway_confirm_upgrade(struct conn *conn, struct lws *wsi) {
                 return gateway_refuse(wsi, ERROR_BAD_REQUEST, 400, "the only upgrade here is websocket");
         if (!gateway_header(wsi, WSI_TOKEN_GET_URI, path, sizeof(path)) || strcmp(path, "/v1/ws") != 0)
                 return gateway_refuse(wsi, ERROR_NOT_FOUND, 404, "WebSockets are at /v1/ws");
+        if (!gateway_header(wsi, WSI_TOKEN_VERSION, version, sizeof(version)) || strcmp(version, "13") != 0)
+                return gateway_refuse(wsi, ERROR_BAD_REQUEST, 426, "the WebSocket version is 13 (RFC 6455 section 4.4)");
         if (!gateway_offers_subprotocol(wsi))
                 return gateway_refuse(wsi, ERROR_BAD_REQUEST, 400, "the WebSocket subprotocol is belfry.v1");
         if (!gateway_origin_allowed(hub, wsi))
                 return gateway_refuse(wsi, ERROR_FORBIDDEN, 403, "this origin may not connect");
-        if (hub->draining || hub->connections >= hub->connections_max)
+        if (hub->draining || hub->memory_full || hub->connections >= hub->connections_max)
                 return gateway_refuse(wsi, ERROR_UNAVAILABLE, 503, "this hub takes no more connections now");
         if (!gateway_bearer(wsi, token, sizeof(token), &token_given))
                 return gateway_refuse(wsi, ERROR_UNAUTHORIZED, 401, NULL);
@@ -240,7 +248,7 @@ static void gateway_read_method(struct http *http, struct lws *wsi) {
         }
 }
 
-/* lws keeps the query as fragments, one per argument. */
+/* lws keeps the query as fragments, one per argument, decoded: so an argument may hold any byte, but none of ours a line end. */
 static void gateway_read_query(struct http *http, struct lws *wsi) {
         size_t len = 0;
         char part[1025];
@@ -249,18 +257,31 @@ static void gateway_read_query(struct http *http, struct lws *wsi) {
                 if (len + part_len + 2 > sizeof(http->query))
                         return;
                 if (len)
-                        http->query[len++] = '&';
+                        http->query[len++] = '\n';
                 memcpy(http->query + len, part, part_len + 1);
                 len += part_len;
         }
 }
 
+/* The length a body was said to have; false if what was said is no number. Absent: 0. */
+static bool gateway_read_length(struct http *http, struct lws *wsi, bool *ret_given) {
+        char text[24], *end = text;
+        *ret_given = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0;
+        if (!*ret_given)
+                return true;
+        if (!gateway_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof(text)))
+                return false;
+        http->body_expected = strtoul(text, &end, 10);
+        return text[0] >= '0' && text[0] <= '9' && *end == '\0';
+}
+
 /* Returns 0 to go on, or -1 if the connection must end. */
 static int gateway_on_request(struct conn *conn, struct lws *wsi) {
         gateway_settled(conn);
-        struct http *http = http_new(conn->hub, wsi);
+        /* The answer to the one before is still due. lws lets no pipelined request through before; were that to change, this holds. */
+        struct http *http = conn->http ? NULL : http_new(conn->hub, wsi);
         char text[128];
-        bool given;
+        bool given, has_length;
         if (!http)
                 return -1;
         conn->http = http;
@@ -274,10 +295,11 @@ static int gateway_on_request(struct conn *conn, struct lws *wsi) {
                                   strncasecmp(text, "application/json", 16) == 0;
         }
         bool takes_body = http->method == HTTP_POST || http->method == HTTP_PUT;
-        bool has_length = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0;
-        if (has_length && gateway_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof(text)))
-                http->body_expected = strtoul(text, NULL, 10);
-        if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0 || (takes_body && !has_length)) {
+        bool sound = gateway_read_length(http, wsi, &has_length);
+        if (!sound) {
+                http->must_close = http->dispatched = true;
+                http_fail(http, ERROR_BAD_REQUEST, 400, "Content-Length is no number");
+        } else if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0 || (takes_body && !has_length)) {
                 /* lws would wait for a chunked body for ever. */
                 http->must_close = http->dispatched = true;
                 http_fail(http, ERROR_BAD_REQUEST, 411, "a body needs Content-Length");
@@ -323,7 +345,7 @@ static int gateway_callback(struct lws *wsi, enum lws_callback_reasons reason, v
         case LWS_CALLBACK_ESTABLISHED:
                 return gateway_established(conn, wsi);
         case LWS_CALLBACK_RECEIVE:
-                if (conn->session)
+                if (conn->session && !conn->peer_closed) /* lws hands out what follows a close in the same packet (RFC 6455 section 5.5.1) */
                         gateway_receive(conn, wsi, in, len);
                 return 0;
         case LWS_CALLBACK_RECEIVE_PONG:
@@ -336,7 +358,10 @@ static int gateway_callback(struct lws *wsi, enum lws_callback_reasons reason, v
                 return 0;
         case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
                 /* The answer to our close frame ends the connection; to a close of the peer's own lws answers. */
-                return conn->session && conn->session->close_sent ? -1 : 0;
+                if (conn->session && conn->session->close_sent)
+                        return -1;
+                conn->peer_closed = true;
+                return 0;
         case LWS_CALLBACK_CLOSED:
                 if (conn->session) {
                         session_on_closed(conn->session);
@@ -385,9 +410,26 @@ bool gateway_adopt(struct hub *hub, int fd) {
                 return false;
         }
         conn->hub = hub;
+        conn->wsi = wsi;
         conn->handshaking = true;
+        conn->adopted_ms = uv_now(hub->loop);
+        list_append(&hub->handshakes, &conn->handshake);
         lws_set_opaque_user_data(wsi, conn);
         return true;
+}
+
+void gateway_hurry(struct hub *hub, uint64_t patience_ms) {
+        bool any = false;
+        LIST_FOR_EACH(link, &hub->handshakes) {
+                struct conn *conn = LIST_CONTAINER(link, struct conn, handshake);
+                if (uv_now(hub->loop) < conn->adopted_ms + patience_ms)
+                        break;
+                list_remove(link); /* it is counted until it is gone */
+                lws_set_timeout(conn->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
+                any = true;
+        }
+        if (any)
+                lws_cancel_service(hub->lws);
 }
 
 static void gateway_log(int level, const char *line) {
@@ -408,8 +450,8 @@ int gateway_open(struct hub *hub) {
                 .alpn = "http/1.1",
                 /* Its timers are a sorted list walked at each start: pings are ours, on a wheel. */
                 .retry_and_idle_policy = &no_validity,
-                .uid = -1,
-                .gid = -1,
+                .uid = (__typeof__(info.uid))-1, /* int up to 4.2, uid_t since */
+                .gid = (__typeof__(info.gid))-1,
                 .user = hub,
         };
         if (tls) {
@@ -427,6 +469,11 @@ int gateway_open(struct hub *hub) {
 }
 
 void gateway_close(struct hub *hub) {
+        lws_context_destroy(hub->lws);
+}
+
+/* On a loop that is not its own, lws closes its handles first and frees its memory when it is called again after that. */
+void gateway_deinit(struct hub *hub) {
         lws_context_destroy(hub->lws);
         hub->lws = NULL;
 }

@@ -8,6 +8,8 @@
 #include <libwebsockets.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 
 #include "base/limits.h"
 #include "base/metrics.h"
@@ -16,6 +18,7 @@
 
 enum {
         HTTP_RESPONSE_BYTES = 48 << 20,
+        HTTP_LINGER_MS = 2000,
         HTTP_DEADLINE_MS = 15000, /* for the body to come; and, from then on, for the store to answer */
 };
 
@@ -76,6 +79,24 @@ struct http *http_new(struct hub *hub, struct lws *wsi) {
         return http;
 }
 
+struct http *http_new_inner(const struct http *outer, http_answer_fn on_answer, void *arg) {
+        struct http *http = calloc(1, sizeof(*http));
+        if (!http)
+                return NULL;
+        http->refs = 1;
+        http->hub = outer->hub;
+        http->on_answer = on_answer;
+        http->answer_arg = arg;
+        http->loopback = outer->loopback;
+        http->dispatched = true;
+        memcpy(http->bearer, outer->bearer, sizeof(http->bearer));
+        buf_init(&http->body, LIMIT_HTTP_BODY_BYTES);
+        buf_init(&http->response, HTTP_RESPONSE_BYTES);
+        wheel_timer_init(&http->deadline, http_on_deadline);
+        list_init(&http->link);
+        return http;
+}
+
 struct http *http_ref(struct http *http) {
         http->refs++;
         return http;
@@ -94,12 +115,17 @@ void http_on_body(struct http *http, const void *bytes, size_t len) {
         buf_add(&http->body, bytes, len);
 }
 
+void http_renew(struct http *http) {
+        if (http->wsi)
+                wheel_start(http->hub->wheel, &http->deadline, uv_now(http->hub->loop) + HTTP_DEADLINE_MS);
+}
+
 void http_dispatch(struct http *http) {
         if (http->dispatched)
                 return;
         http->dispatched = true;
         lws_set_timeout(http->wsi, NO_PENDING_TIMEOUT, 0);
-        wheel_start(http->hub->wheel, &http->deadline, uv_now(http->hub->loop) + HTTP_DEADLINE_MS);
+        http_renew(http);
         metrics_add(HTTP_REQUESTS, 1);
         api_handle(http);
 }
@@ -108,6 +134,8 @@ static void http_answer_with(struct http *http, int status, const char *content_
         if (http->answered)
                 abort(); /* breaks http#1 */
         http->answered = true;
+        if (http->on_answer)
+                http->on_answer(http->answer_arg, status, content_type, http->head ? SLICE("") : body);
         if (!http->wsi)
                 return;
         char *front = buf_reserve(&http->response, LWS_PRE);
@@ -151,7 +179,19 @@ void http_fail_code(struct http *http, enum error_code code, const char *message
         http_fail(http, code, codes_error(code)->status, message);
 }
 
+/*
+ * The answer is out, but the peer may still be sending: closing now would reset the connection and could take the answer from the
+ * peer's hands (RFC 9112 section 9.6). So we only end our side, and read what comes for a while.
+ */
+static int http_linger(struct http *http) {
+        shutdown(lws_get_socket_fd(http->wsi), SHUT_WR);
+        wheel_start(http->hub->wheel, &http->deadline, uv_now(http->hub->loop) + HTTP_LINGER_MS);
+        return 0;
+}
+
 int http_on_writable(struct http *http) {
+        if (http->written && http->must_close && !lws_partial_buffered(http->wsi))
+                return http_linger(http);
         if (!http->answered || http->written)
                 return 0;
         http->written = true;
@@ -159,7 +199,10 @@ int http_on_writable(struct http *http) {
         /* lws keeps what the socket does not take. */
         if (lws_write(http->wsi, (unsigned char *)http->response.ptr + LWS_PRE, len, LWS_WRITE_HTTP_FINAL) < 0)
                 return -1;
-        return http->must_close ? -1 : 1;
+        if (!http->must_close)
+                return 1;
+        lws_callback_on_writable(http->wsi);
+        return 0;
 }
 
 void http_on_closed(struct http *http) {

@@ -43,10 +43,8 @@ static const char usage[] =
         "  belfry help                                                 prints this\n"
         "  belfry --version\n"
         "\n"
-        "Options come from the file that --config names, the environment and the command line; the last one wins.\n"
         "Exit status: 0 ended as told, 1 something failed, 2 the command line or configuration is wrong.\n"
-        "\n"
-        "Options:\n";
+        "\n";
 
 static int print(void (*print_fn)(struct buf *), const char *before) {
         _cleanup_buf_ struct buf text = BUF_INIT(PRINT_LIMIT_BYTES);
@@ -157,7 +155,7 @@ static int token(int argc, char *argv[]) {
                 r = secrets_fill(config, false, &error);
         int64_t ttl_s = 0;
         const char *wrong = r == 0 ? check_options(&options, &ttl_s) : NULL;
-        if (r == 0 && !wrong && (!config->jwt_secret || !*config->jwt_secret))
+        if (r == 0 && !wrong && !config->jwt_secret[0])
                 wrong = "no secret to sign with: set BELFRY_JWT_SECRET or BELFRY_JWT_SECRET_FILE, or name the --data folder of a "
                         "hub started with --dev";
         int status;

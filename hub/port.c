@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* port.c: see port.h. */
 #include "hub/port.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -23,8 +24,6 @@ static int split(const char *text, char host[static 64], char service[static 6])
                 text = host_end + 1;
         }
         size_t host_len = (size_t)(host_end - host_start), service_len = strlen(text);
-        if (*host_start == '*') /* to glibc a wildcard, of which family it does not say */
-                return PORT_E_SYNTAX;
         if (host_len == 0 || host_len >= 64 || service_len == 0 || service_len >= 6 || strspn(text, "0123456789") != service_len)
                 return PORT_E_SYNTAX;
         memcpy(host, host_start, host_len);
@@ -44,6 +43,9 @@ int port_parse(const char *text, struct sockaddr_storage *ret_address, socklen_t
         if (number > 65535)
                 return PORT_E_SYNTAX;
 
+        /* getaddrinfo() reads "*" and, as BSD did, "8080" as addresses: that is a slip, not a wish to be open to the world. */
+        if (!strchr(host, ':') && inet_pton(AF_INET, host, &(struct in_addr){ 0 }) != 1)
+                return PORT_E_SYNTAX;
         const struct addrinfo hints = {
                 .ai_family = AF_UNSPEC,
                 .ai_socktype = SOCK_STREAM,

@@ -8,15 +8,19 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/limiter.h"
 #include "base/limits.h"
 #include "fanout/cast.h"
 #include "fanout/fanout.h"
+#include "fanout/notice.h"
 #include "fanout/post.h"
+#include "fanout/prefs.h"
 #include "fanout/query.h"
 #include "fanout/receipt.h"
 #include "hub/answer.h"
 #include "hub/hub.h"
 #include "hub/session.h"
+#include "hub/typist.h"
 #include "hub/wire.h"
 
 enum { PROTOCOL_REPLY_BYTES = 40 << 20 };
@@ -54,8 +58,10 @@ struct protocol_wait {
 
 static struct protocol_wait *protocol_wait_new(struct session *session, const struct request *request, const char *type) {
         struct protocol_wait *wait = malloc(sizeof(*wait));
-        if (!wait)
+        if (!wait) {
+                session_error(session, request, ERROR_INTERNAL, NULL);
                 return NULL;
+        }
         *wait = (struct protocol_wait){ session, type, request->has_id, request->id };
         session_begin(session);
         return wait;
@@ -138,13 +144,6 @@ static void protocol_start_send(struct protocol_job *job) {
                 protocol_send_end(job, &(struct post_result){ .answer = FANOUT_E_UNAVAILABLE });
 }
 
-static struct slice protocol_copy(char **text, struct slice from) {
-        memcpy(*text, from.ptr, from.len);
-        struct slice copy = { *text, from.len };
-        *text += from.len;
-        return copy;
-}
-
 static void protocol_send(struct session *session, const struct request *request) {
         struct slice body = request->body.len ? request->body : SLICE("null");
         struct slice kind = request->kind.len ? request->kind : SLICE("message");
@@ -160,10 +159,10 @@ static void protocol_send(struct session *session, const struct request *request
         job->has_id = request->has_id;
         job->id = request->id;
         job->post = (struct post){
-                .conv = protocol_copy(&text, request->conv),
-                .op = protocol_copy(&text, request->op),
-                .kind = protocol_copy(&text, kind),
-                .body = protocol_copy(&text, body),
+                .conv = slice_copy(&text, request->conv),
+                .op = slice_copy(&text, request->op),
+                .kind = slice_copy(&text, kind),
+                .body = slice_copy(&text, body),
                 .ref = slice_of(job->ref),
                 .from = session->subscriber.user,
                 .device = session->subscriber.device,
@@ -174,7 +173,7 @@ static void protocol_send(struct session *session, const struct request *request
                 must_wait |= slice_equal(LIST_CONTAINER(link, struct protocol_job, link)->post.conv, job->post.conv);
         list_append(&session->sends, &job->link);
         session_begin(session);
-        session_typing_end(session, request->conv);
+        typist_end(session, request->conv);
         if (!must_wait)
                 protocol_start_send(job);
 }
@@ -206,24 +205,43 @@ static void protocol_signal(struct session *session, const struct request *reque
                                                  (struct slice){ header, (size_t)len }, request->body, protocol_on_done, wait));
 }
 
+static int protocol_set_prefs(struct session *session, const struct request *request, struct protocol_wait *wait) {
+        const struct prefs_change change = {
+                .conv = request->mute_conv,
+                .until_ms = (int64_t)request->mute_until_ms,
+                .has_quiet = request->has_quiet,
+                .from = request->quiet_from,
+                .to = request->quiet_to,
+                .zone = request->quiet_zone,
+        };
+        return prefs_set(&session->hub->fanout, session->subscriber.user, &change, protocol_on_done, wait);
+}
+
 static void protocol_ask(struct session *session, const struct request *request) {
         struct fanout *fanout = &session->hub->fanout;
         struct slice user = session->subscriber.user;
-        bool read = request->type == REQUEST_READ || request->type == REQUEST_STATUS;
+        bool read = request->type == REQUEST_READ || request->type == REQUEST_STATUS || request->type == REQUEST_PREFS;
         struct protocol_wait *wait = protocol_wait_new(session, request, read ? "ok" : wire_type_text(request->type));
         struct registry_session registry = session_registry(session);
         if (!wait)
                 return;
         switch (request->type) {
         case REQUEST_READ:
+                if (request->conv.len == 0) {
+                        protocol_started(wait, notice_read(fanout, user, request->op, protocol_on_done, wait));
+                        break;
+                }
                 protocol_started(wait, receipt_raise(fanout, user, request->conv, 0, request->seq, protocol_on_done, wait));
                 break;
         case REQUEST_STATUS:
                 protocol_started(wait, registry_set_status(fanout, &registry, request->status, protocol_on_done, wait));
                 break;
+        case REQUEST_PREFS:
+                protocol_started(wait, protocol_set_prefs(session, request, wait));
+                break;
         case REQUEST_HISTORY:
                 protocol_started(wait, query_history(fanout, user, request->conv, request->before, request->after, (unsigned)request->limit,
-                                                     protocol_on_fields, wait));
+                                                     request->versions, protocol_on_fields, wait));
                 break;
         case REQUEST_CONVERSATIONS:
                 protocol_started(wait, query_conversations(fanout, user, request->after_conv, (unsigned)request->limit, protocol_on_fields, wait));
@@ -248,7 +266,7 @@ static void protocol_dispatch(struct session *session, const struct request *req
                 session_ack(session, request);
                 break;
         case REQUEST_TYPING:
-                session_typing(session, request->conv, request->active);
+                typist_step(session, request->conv, request->active);
                 break;
         case REQUEST_SIGNAL:
                 protocol_signal(session, request);
@@ -269,6 +287,7 @@ static void protocol_dispatch(struct session *session, const struct request *req
                 break;
         case REQUEST_READ:
         case REQUEST_STATUS:
+        case REQUEST_PREFS:
         case REQUEST_HISTORY:
         case REQUEST_CONVERSATIONS:
         case REQUEST_MEMBERS:
@@ -279,6 +298,17 @@ static void protocol_dispatch(struct session *session, const struct request *req
         }
 }
 
+/* Acks and pings cost nothing: a client must not be afraid of acknowledging. */
+static bool protocol_allows(struct session *session, const struct request *request, uint64_t *ret_retry_ms) {
+        struct hub *hub = session->hub;
+        uint64_t now_ms = uv_now(hub->loop);
+        if (request->type == REQUEST_ACK || request->type == REQUEST_PING)
+                return true;
+        if (!limiter_allow(hub->user_limiter, session->subscriber.user, now_ms, ret_retry_ms))
+                return false;
+        return request->type != REQUEST_SEND || limiter_allow(hub->conv_limiter, request->conv, now_ms, ret_retry_ms);
+}
+
 void protocol_handle_object(struct session *session, struct slice object) {
         if (session->state >= SESSION_CLOSING)
                 return;
@@ -287,6 +317,7 @@ void protocol_handle_object(struct session *session, struct slice object) {
                 return;
         }
         struct request request;
+        uint64_t retry_ms;
         int r = wire_parse(object, &request);
         if (session->state == SESSION_FRESH && (r || request.type != REQUEST_HELLO)) {
                 bool is_hello = r && request.type == REQUEST_HELLO;
@@ -296,8 +327,8 @@ void protocol_handle_object(struct session *session, struct slice object) {
                 session_error(session, &request, ERROR_BAD_REQUEST, request.error);
         } else if (session->state == SESSION_FRESH) {
                 session_hello(session, &request);
-        } else if (request.type != REQUEST_ACK && request.type != REQUEST_PING && !session_allow(session)) {
-                session_error(session, &request, ERROR_RATE_LIMITED, NULL);
+        } else if (!protocol_allows(session, &request, &retry_ms)) {
+                session_error_after(session, request.has_id, request.id, ERROR_RATE_LIMITED, NULL, retry_ms);
         } else {
                 protocol_dispatch(session, &request);
         }

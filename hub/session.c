@@ -5,11 +5,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <libwebsockets.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/chance.h"
@@ -19,20 +16,20 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "fanout/cast.h"
 #include "fanout/inbox.h"
 #include "hub/hub.h"
+#include "hub/peer.h"
 #include "hub/protocol.h"
+#include "hub/typist.h"
 #include "hub/wire.h"
 #include "presence/detach.h"
-#include "presence/typing.h"
 
 enum {
+        SESSION_RETRY_MS = 1000,        /* after an error that may pass */
         SESSION_CLOSE_MS = 5000,        /* for what is queued and the close handshake */
         SESSION_EXPIRING_MS = 60000,    /* token_expiring comes so long before */
         SESSION_WRITE_BYTES = 65536,    /* one write, lws's tx_packet_size */
         SESSION_WRITES = 4,             /* of one session in one flush, then others get their turn */
-        SESSION_BURST_S = 10,
         SESSION_TEXT_BYTES = 16384,     /* a frame of the hub's own */
         SESSION_PAGE_AGAIN_MS = 1000,   /* after a page that failed */
 };
@@ -92,10 +89,9 @@ struct registry_session session_registry(const struct session *session) {
 /* ---- writing ---- */
 
 static void session_mark_dirty(struct session *session) {
-        if (session->wsi && list_is_empty(&session->dirty)) {
+        /* The worker looks at the list in every turn of the loop. */
+        if (session->wsi && list_is_empty(&session->dirty))
                 list_append(&session->hub->dirty, &session->dirty);
-                hub_want_flush(session->hub);
-        }
 }
 
 static void session_kill(struct session *session) {
@@ -128,6 +124,10 @@ static void session_took(struct session *session, bool taken) {
 }
 
 void session_reply(struct session *session, struct slice text) {
+        if (session->on_reply) {
+                session->on_reply(session->reply_arg, text);
+                return;
+        }
         if (session->state >= SESSION_CLOSING)
                 return;
         struct frame *frame = frame_new(text);
@@ -143,7 +143,10 @@ static void session_mark(struct session *session, uint64_t n, struct slice text)
 }
 
 void session_error_id(struct session *session, bool has_id, int64_t id, enum error_code code, const char *message) {
-        enum { RETRY_MS = 1000 };
+        session_error_after(session, has_id, id, code, message, SESSION_RETRY_MS);
+}
+
+void session_error_after(struct session *session, bool has_id, int64_t id, enum error_code code, const char *message, uint64_t retry_ms) {
         const struct codes_error *row = codes_error(code);
         _cleanup_buf_ struct buf text = BUF_INIT(SESSION_TEXT_BYTES);
         buf_add_text(&text, "{\"type\":\"error\"");
@@ -153,7 +156,7 @@ void session_error_id(struct session *session, bool has_id, int64_t id, enum err
         buf_add_json(&text, slice_of(message ? message : row->sentence));
         buf_add_text(&text, row->temporary ? ",\"temporary\":true" : ",\"temporary\":false");
         if (row->temporary)
-                buf_printf(&text, ",\"retry_after_ms\":%d", RETRY_MS);
+                buf_printf(&text, ",\"retry_after_ms\":%" PRIu64, retry_ms);
         buf_add_char(&text, '}');
         metrics_add(ERRORS_SENT, 1);
         session_reply(session, buf_slice(&text));
@@ -178,7 +181,7 @@ void session_flush(struct session *session) {
                         session_mark_dirty(session);
                         return;
                 }
-                struct buf *scratch = hub_scratch(hub);
+                struct buf *scratch = hub->scratch;
                 buf_clear(scratch);
                 buf_reserve(scratch, pre);
                 buf_commit(scratch, pre);
@@ -212,7 +215,7 @@ void session_close(struct session *session, enum close_code code) {
                 return;
         outbox_drop_all(&session->outbox);
         session_move(session, SESSION_CLOSING);
-        if (!outbox_add_close(&session->outbox, code, slice_of(codes_close_reason(code))))
+        if (!outbox_add_close(&session->outbox, (int)code, slice_of(codes_close_reason((int)code))))
                 session_kill(session);
         wheel_start(session->hub->wheel, &session->timer, uv_now(session->hub->loop) + SESSION_CLOSE_MS);
         session_mark_dirty(session);
@@ -251,15 +254,23 @@ static void session_raise_sent(struct session *session, uint64_t n) {
                 session->acked = session->sent;
                 session->unacked = 0;
         }
-        /* How many of the skipped numbers were below acked is not known; so this is a bound, exact after each full ack. */
+        /* How many of the skipped numbers were below acked is not known; so this is a bound, exact after each full ack, */
         if (session->unacked > session->sent - session->acked)
                 session->unacked = (uint32_t)(session->sent - session->acked);
+        /* and never off by SESSION_STEP or more: a client that acknowledges each half window, but not all of it, must not be stuck. */
+        for (uint64_t step = session->queued / SESSION_STEP, i = 0; step && i < SESSION_STEPS; step--, i++) {
+                uint64_t behind = session->queued - step * SESSION_STEP;
+                if (session->steps[step % SESSION_STEPS] <= session->acked && session->unacked > behind)
+                        session->unacked = (uint32_t)behind;
+        }
 }
 
 /* Event n was queued. */
 static void session_count(struct session *session, uint64_t n) {
         session->last_event = n;
         session->unacked++;
+        if (++session->queued % SESSION_STEP == 0)
+                session->steps[session->queued / SESSION_STEP % SESSION_STEPS] = n;
         session_raise_sent(session, n);
 }
 
@@ -294,6 +305,18 @@ static void session_page_again(struct session *session) {
         session_schedule(session);
 }
 
+static void session_on_page(void *arg, const struct inbox_page *result);
+
+static void session_read_page(struct session *session) {
+        struct slice user = { session->user, session->user_len };
+        session->page = inbox_read(&session->hub->fanout, user, session->sent, LIMIT_WINDOW_EVENTS - session->unacked, session_on_page,
+                                   session);
+        if (session->page)
+                session_ref(session);
+        else
+                session_page_again(session);
+}
+
 static void session_cancel_page(struct session *session) {
         if (!session->page)
                 return;
@@ -309,6 +332,7 @@ static void session_on_page(void *arg, const struct inbox_page *result) {
                 session_page_again(session);
         /* After a lost past the session attaches anew. */
         if (session_is_open(session) && !result->answer && strcmp(result->epoch, session->epoch) == 0) {
+                session->head_unsure = false;
                 if (result->head > session->head)
                         session->head = result->head;
                 if (result->base > session->sent) {
@@ -325,7 +349,7 @@ static void session_on_page(void *arg, const struct inbox_page *result) {
 void session_advance(struct session *session) {
         if (!session_is_open(session))
                 return;
-        if (session->sent >= session->head) {
+        if (session->sent >= session->head && !session->head_unsure) {
                 if (session->state == SESSION_REPLAYING)
                         session_move(session, SESSION_LIVE);
                 if (!session->caught_up_sent)
@@ -337,13 +361,7 @@ void session_advance(struct session *session) {
         if (session->page || session->blocked || session->outbox.events > LIMIT_PAGE_EVENTS / 2 ||
             session->unacked >= LIMIT_WINDOW_EVENTS)
                 return; /* the page's end, the flush or an ack goes on */
-        struct slice user = { session->user, session->user_len };
-        session->page = inbox_read(&session->hub->fanout, user, session->sent, LIMIT_WINDOW_EVENTS - session->unacked, session_on_page,
-                                   session);
-        if (session->page)
-                session_ref(session);
-        else
-                session_page_again(session);
+        session_read_page(session);
 }
 
 /* What was queued goes back to the inbox, and is read from there when the peer has taken what is on the way. */
@@ -352,6 +370,7 @@ static void session_fall_back(struct session *session) {
         uint32_t dropped = outbox_drop_events(&session->outbox, &place);
         metrics_add(EVENTS_DROPPED, dropped);
         session->unacked = place.n > session->acked ? session->unacked - dropped : 0;
+        session->queued -= dropped;
         session->sent = place.n > session->acked ? place.n : session->acked;
         session->last_event = place.event;
         if (session->state == SESSION_LIVE && session->sent != session->head)
@@ -474,6 +493,7 @@ static void session_say_reset(struct session *session) {
 static void session_start_from(struct session *session, uint64_t n) {
         session->sent = session->acked = session->last_event = n;
         session->unacked = 0;
+        session->queued = 0;
         session->written = (struct outbox_place){ .n = n, .event = n };
 }
 
@@ -513,40 +533,70 @@ static void session_on_attached(void *arg, const struct registry_attached *attac
                         session_say_reset(session);
                 session_advance(session);
                 session_handle_early(session);
+                if (session->again_due)
+                        session_attach_again(session);
         }
         session_unref(session);
+}
+
+/*
+ * The store knows less than this session was told, so it lost its past. Events that were published before this answer was read
+ * seemed to be old ones, hence the head is not sure before one look at the inbox.
+ */
+static void session_lose_past(struct session *session, const struct registry_attached *attached) {
+        bool seen_more = attached->reset || attached->head < session->again_sent || strcmp(attached->epoch, session->epoch) != 0;
+        if (!seen_more && session->head == session->again_head)
+                session->head = session->sent > attached->head ? session->sent : attached->head;
+        if (seen_more) {
+                outbox_drop_all(&session->outbox);
+                session->head = attached->head;
+                session_place(session, attached);
+                session_start_from(session, session->head);
+                session->ack.n = 0;
+                session->caught_up_sent = false;
+                session_say_reset(session);
+        }
+        session_cancel_page(session); /* it was asked for in the past */
+        session->state = SESSION_REPLAYING;
+        session->head_unsure = true;
+        session_advance(session);
 }
 
 static void session_on_attached_again(void *arg, const struct registry_attached *attached) {
         struct session *session = arg;
+        session->again = false;
         if (session_is_open(session)) {
-                if (attached->answer == FANOUT_E_CONFLICT) {
+                if (attached->answer == FANOUT_E_CONFLICT)
                         session_close(session, CLOSE_REPLACED);
-                } else if (!attached->answer && strcmp(attached->epoch, session->epoch) != 0) {
-                        outbox_drop_all(&session->outbox);
-                        session_cancel_page(session); /* it was asked for by numbers of the past */
-                        session->state = SESSION_REPLAYING;
-                        session->head = attached->head;
-                        session_place(session, attached);
-                        session_start_from(session, session->head);
-                        session->ack.n = 0;
-                        session->caught_up_sent = false;
-                        session_say_reset(session);
-                        session_advance(session);
-                }
+                else if (attached->answer)
+                        session_close(session, CLOSE_OVERLOADED); /* it may be here unknown to all others */
+                else if (attached->reset || attached->head < session->again_head || strcmp(attached->epoch, session->epoch) != 0)
+                        session_lose_past(session, attached);
+                else
+                        session_on_head(&session->subscriber, attached->head); /* what came meanwhile was published to nobody */
         }
+        if (session->again_due && session_is_open(session))
+                session_attach_again(session);
         session_unref(session);
 }
 
 void session_attach_again(struct session *session) {
-        if (!session->registered || session->state >= SESSION_CLOSING || session->state == SESSION_ATTACHING)
+        /* An answer under way may be older than the reason to ask: then once more behind it. */
+        session->again_due = session->state == SESSION_ATTACHING || session->again;
+        if (!session_is_open(session) || session->again)
                 return;
         struct registry_session registry = session_registry(session);
         registry.again = true;
-        if (registry_attach(&session->hub->fanout, &registry, session_on_attached_again, session) == 0)
+        registry.epoch = slice_of(session->epoch);
+        registry.cursor = session->acked;
+        session->again_sent = session->sent;
+        session->again_head = session->head;
+        if (registry_attach(&session->hub->fanout, &registry, session_on_attached_again, session) == 0) {
+                session->again = true;
                 session_ref(session);
-        else
+        } else {
                 session_close(session, CLOSE_OVERLOADED); /* it would be here unknown to all others */
+        }
 }
 
 static int session_name(struct session *session, struct slice user, struct slice device) {
@@ -564,7 +614,7 @@ static int session_name(struct session *session, struct slice user, struct slice
         session->subscriber.user = (struct slice){ session->user, user.len };
         session->subscriber.device = (struct slice){ session->device, device.len };
         session->subscriber.session = (struct slice){ session->id, sizeof(session->id) - 1 };
-        ack_init(&session->ack, session->subscriber.user, session->subscriber.device);
+        acks_init(&session->ack, session->subscriber.user, session->subscriber.device);
         return 0;
 }
 
@@ -644,94 +694,7 @@ void session_auth(struct session *session, const struct request *request) {
         session_schedule(session);
 }
 
-/* ---- typing ---- */
-
-struct session_typing {
-        struct list link;
-        struct wheel_timer timer;
-        struct session *session;
-        struct typing typing;
-        size_t conv_len;
-        char conv[];
-};
-
-static void session_cast_typing(struct session_typing *row, bool active) {
-        struct session *session = row->session;
-        char header[2 * LIMIT_ID_BYTES + 8];
-        int len = snprintf(header, sizeof(header), "%.*s %s %d", (int)row->conv_len, row->conv, session->user, active);
-        metrics_add(TYPING, 1);
-        if (cast_send(&session->hub->fanout, (struct slice){ row->conv, row->conv_len }, session->subscriber.user, 'T',
-                      (struct slice){ header, (size_t)len }, SLICE(""), NULL, NULL))
-                metrics_add(EPHEMERAL_DROPPED, 1);
-}
-
-static void session_typing_free(struct session_typing *row) {
-        wheel_stop(&row->timer);
-        list_remove(&row->link);
-        free(row);
-}
-
-static void session_on_typing_due(struct wheel_timer *timer, uint64_t now_ms) {
-        struct session_typing *row = LIST_CONTAINER(timer, struct session_typing, timer);
-        if (typing_end(&row->typing) == TYPING_SAY_OFF)
-                session_cast_typing(row, false);
-        session_typing_free(row);
-}
-
-static struct session_typing *session_typing_find(struct session *session, struct slice conv, size_t *ret_count) {
-        size_t count = 0;
-        LIST_FOR_EACH(link, &session->typings) {
-                struct session_typing *row = LIST_CONTAINER(link, struct session_typing, link);
-                count++;
-                if (slice_equal((struct slice){ row->conv, row->conv_len }, conv))
-                        return row;
-        }
-        *ret_count = count;
-        return NULL;
-}
-
-void session_typing_end(struct session *session, struct slice conv) {
-        size_t count;
-        struct session_typing *row = session_typing_find(session, conv, &count);
-        if (row && typing_end(&row->typing) == TYPING_SAY_OFF)
-                session_cast_typing(row, false);
-}
-
-void session_typing(struct session *session, struct slice conv, bool active) {
-        size_t count = 0;
-        struct session_typing *row = session_typing_find(session, conv, &count);
-        if (!row && (!active || count >= LIMIT_TYPING_ACTIVE))
-                return;
-        if (!row) {
-                row = calloc(1, sizeof(*row) + conv.len);
-                if (!row)
-                        return;
-                row->session = session;
-                row->conv_len = conv.len;
-                memcpy(row->conv, conv.ptr, conv.len);
-                wheel_timer_init(&row->timer, session_on_typing_due);
-                list_append(&session->typings, &row->link);
-        }
-        int64_t ttl_ms = session->hub->config->typing_ttl_ms;
-        uint64_t now_ms = uv_now(session->hub->loop);
-        enum typing_action action = typing_step(&row->typing, active, ttl_ms, (int64_t)now_ms);
-        if (action != TYPING_NOTHING)
-                session_cast_typing(row, action == TYPING_SAY_ON);
-        if (active)
-                wheel_start(session->hub->wheel, &row->timer, now_ms + (uint64_t)ttl_ms);
-}
-
 /* ---- time ---- */
-
-/* The peer's kernel acknowledged all it was sent: the host is there, its app just does not read. */
-static bool session_kernel_answers(const struct session *session) {
-        struct tcp_info info;
-        socklen_t len = sizeof(info);
-        int fd = lws_get_socket_fd(session->wsi);
-        if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
-                return false;
-        return info.tcpi_unacked == 0 && info.tcpi_probes < 3;
-}
 
 void session_schedule(struct session *session) {
         const struct config *config = session->hub->config;
@@ -777,7 +740,7 @@ static bool session_check_peer(struct session *session, uint64_t now_ms) {
         if (session->pinged_ms) {
                 bool late = now_ms >= session->pinged_ms + (uint64_t)config->pong_ms;
                 bool stalled = now_ms >= session->pinged_ms + (uint64_t)config->stall_ms;
-                if (stalled || (late && !session_kernel_answers(session))) {
+                if (stalled || (late && !peer_host_answers(lws_get_socket_fd(session->wsi)))) {
                         metrics_add(NO_PONG, 1);
                         session_close(session, CLOSE_NO_PONG);
                         return false;
@@ -814,23 +777,6 @@ void session_on_heard(struct session *session) {
 }
 
 /* ---- what comes in ---- */
-
-/*
- * Token bucket as a virtual clock (GCRA, ITU-T I.371): each request moves it on by 1/rate; it may run ahead by the burst.
- * Acks and pings cost nothing: a client must not be afraid of acknowledging.
- */
-bool session_allow(struct session *session) {
-        uint64_t rate = (uint64_t)session->hub->config->requests_per_s;
-        if (rate == 0)
-                return true;
-        uint64_t now_us = uv_now(session->hub->loop) * 1000;
-        if (session->bucket_us < now_us)
-                session->bucket_us = now_us;
-        if (session->bucket_us - now_us > SESSION_BURST_S * UINT64_C(1000000))
-                return false;
-        session->bucket_us += 1000000 / rate;
-        return true;
-}
 
 void session_defer(struct session *session, struct slice object) {
         uint32_t len = (uint32_t)object.len;
@@ -903,6 +849,25 @@ struct session *session_new(struct hub *hub, struct lws *wsi, const struct auth_
         return session;
 }
 
+struct session *session_new_visit(struct hub *hub, struct slice user, struct slice device, void (*on_reply)(void *arg, struct slice text), void *arg) {
+        struct session *session = calloc(1, sizeof(*session));
+        if (!session)
+                return NULL;
+        session->refs = 1;
+        session->state = SESSION_REPLAYING;
+        session->hub = hub;
+        session->on_reply = on_reply;
+        session->reply_arg = arg;
+        session->background = true;
+        list_init(&session->subscriber.link);
+        list_init(&session->dirty);
+        list_init(&session->sends);
+        list_init(&session->typings);
+        if (session_name(session, user, device) < 0)
+                return session_unref(session);
+        return session;
+}
+
 void session_on_closed(struct session *session) {
         struct hub *hub = session->hub;
         session_move(session, SESSION_ENDED);
@@ -914,19 +879,14 @@ void session_on_closed(struct session *session) {
         buf_deinit(&session->early);
         free(session->claims);
         session->claims = NULL;
-        LIST_FOR_EACH(link, &session->typings) {
-                struct session_typing *row = LIST_CONTAINER(link, struct session_typing, link);
-                if (typing_end(&row->typing) == TYPING_SAY_OFF)
-                        session_cast_typing(row, false);
-                session_typing_free(row);
-        }
+        typist_deinit(session);
         session_cancel_page(session);
         watch_deinit(hub->watch, &session->watcher);
         if (session->registered) {
                 struct registry_session registry = session_registry(session);
                 node_remove(hub->fanout.node, &session->subscriber);
                 acks_take(hub->acks, &session->ack);
-                detaches_add(hub->detaches, &registry);
+                detach_add(hub->detaches, &registry);
         }
         hub->connections--;
         metrics_sub(CONNECTIONS, 1);

@@ -37,9 +37,10 @@ struct hub;
 struct lws;
 struct inbox_read;
 struct request;
-struct session_typing;
 
 enum session_state { SESSION_FRESH, SESSION_ATTACHING, SESSION_REPLAYING, SESSION_LIVE, SESSION_CLOSING, SESSION_ENDED };
+
+enum { SESSION_STEP = 32, SESSION_STEPS = 8 }; /* together a window */
 
 struct session {
         uint32_t refs; /* the socket, and each answer under way */
@@ -58,11 +59,15 @@ struct session {
         struct outbox_place written; /* what was given to the socket */
         uint64_t last_event;        /* the latest n that was really sent: n may skip */
         uint32_t unacked;           /* events between acked and sent: so many at most */
+        uint64_t queued;            /* events queued since the session has its place */
+        uint64_t steps[SESSION_STEPS]; /* n of each SESSION_STEP-th of them, a ring */
         uint64_t opened_ms, heard_ms, pinged_ms; /* pinged_ms 0: no ping is open */
         int64_t token_ms;           /* wall time at which the token expires; 0: no token yet */
-        uint64_t bucket_us;         /* see session_allow() */
         uint16_t in_flight;         /* requests waiting for the store */
         bool registered;            /* in the node's audience */
+        bool again, again_due;      /* it is registered anew, and is to be once more after that */
+        uint64_t again_sent, again_head; /* what they were when that began: the store's head is not below, or it lost its past */
+        bool head_unsure;           /* the head may be higher than we know: a page tells */
         bool counted;               /* in the gauge of sessions */
         bool caught_up_sent, background, blocked, paused, close_sent, expiring_sent;
         bool page_failed;           /* it is asked for again in a moment */
@@ -75,13 +80,21 @@ struct session {
         size_t user_len, device_len;
         char epoch[64];
         struct list sends;          /* struct protocol_job, link: sends of this session, in their order */
-        struct list typings;        /* struct session_typing, link */
+        struct list typings;        /* struct typist_row, link: typist.c */
+        void (*on_reply)(void *arg, struct slice text); /* of a visit; else NULL */
+        void *reply_arg;
 };
 
 /* The upgrade is done. claims: from the Authorization header, or NULL. NULL without memory. */
 struct session *session_new(struct hub *hub, struct lws *wsi, const struct auth_claims *claims);
 struct session *session_ref(struct session *session);
 struct session *session_unref(struct session *session);
+
+/*
+ * A visit: a session without socket and events, known to nobody, whose requests are those of one POST /v1/sync (sync.c). It is open
+ * from the start; replies go to on_reply. Let go with session_unref(). NULL without memory.
+ */
+struct session *session_new_visit(struct hub *hub, struct slice user, struct slice device, void (*on_reply)(void *arg, struct slice text), void *arg);
 
 /* From the socket. */
 void session_on_frame(struct session *session, struct slice text, bool binary);
@@ -96,6 +109,8 @@ void session_flush(struct session *session);
 void session_reply(struct session *session, struct slice text);
 void session_error(struct session *session, const struct request *request, enum error_code code, const char *message);
 void session_error_id(struct session *session, bool has_id, int64_t id, enum error_code code, const char *message);
+/* The same, with the time after which a temporary error may have passed. */
+void session_error_after(struct session *session, bool has_id, int64_t id, enum error_code code, const char *message, uint64_t retry_ms);
 /* Ends the session with a close code, after what is queued. */
 void session_close(struct session *session, enum close_code code);
 /* goaway, then close 4001. */
@@ -108,14 +123,10 @@ struct registry_session session_registry(const struct session *session);
 void session_hello(struct session *session, const struct request *request);
 void session_ack(struct session *session, const struct request *request);
 void session_auth(struct session *session, const struct request *request);
-void session_typing(struct session *session, struct slice conv, bool active);
-void session_typing_end(struct session *session, struct slice conv);
 /* Reads on in the inbox if there is something and the window has room; else the session is live. */
 void session_advance(struct session *session);
 /* Sets the timer to what is due next. */
 void session_schedule(struct session *session);
-/* May it make one more request now? */
-bool session_allow(struct session *session);
 /* Keeps a request until welcome. */
 void session_defer(struct session *session, struct slice object);
 /* One more or one less request waits for the store. */

@@ -13,7 +13,6 @@
 #include "base/config.h"
 #include "base/limits.h"
 #include "base/link.h"
-#include "base/log.h"
 #include "hub/auth.h"
 #include "hub/port.h"
 #include "hub/secrets.h"
@@ -29,10 +28,6 @@ __attribute__((format(printf, 2, 3))) static int fail(char **ret_error, const ch
         return r < 0 ? -ENOMEM : SETTINGS_E_INVALID;
 }
 
-static bool is_set(const char *text) {
-        return text && *text;
-}
-
 static int check_listen(const struct config *config, char **ret_error) {
         struct sockaddr_storage address;
         socklen_t len;
@@ -42,21 +37,15 @@ static int check_listen(const struct config *config, char **ret_error) {
                     config->listen);
 }
 
-static int check_numbers(const struct config *config, char **ret_error) {
-        enum log_level level;
-        if (config->workers < 0 || config->workers > LIMIT_WORKERS)
-                return fail(ret_error, "--workers %lld is not between 0 (one per core) and %d", (long long)config->workers,
-                            LIMIT_WORKERS);
-        if (config->max_connections < 0)
-                return fail(ret_error, "--max-connections %lld is negative", (long long)config->max_connections);
-        if (log_parse_level(config->log_level, &level) != 0)
-                return fail(ret_error, "--log-level %s is none of error, warning, info, debug", config->log_level);
-        return 0;
+static int check_workers(const struct config *config, char **ret_error) {
+        if (config->workers <= LIMIT_WORKERS)
+                return 0;
+        return fail(ret_error, "--workers %lld is more than %d; 0 means one per core", (long long)config->workers, LIMIT_WORKERS);
 }
 
 static int check_store(const struct config *config, char **ret_error) {
-        if (!is_set(config->redis))
-                return is_set(config->data) ? 0 : fail(ret_error, "--data names no folder; the private Redis needs one");
+        if (!config->redis[0])
+                return config->data[0] ? 0 : fail(ret_error, "--data names no folder; the private Redis needs one");
         struct link_address address;
         int r = link_parse_address(config->redis, &address);
         if (r < 0)
@@ -65,7 +54,7 @@ static int check_store(const struct config *config, char **ret_error) {
                 return fail(ret_error,
                             "--redis is no URL such as redis://host:6379/0, rediss://user:password@host or unix:///path");
         link_address_deinit(&address);
-        if (is_set(config->redis_ca_file) && access(config->redis_ca_file, R_OK) != 0)
+        if (config->redis_ca_file[0] && access(config->redis_ca_file, R_OK) != 0)
                 return fail(ret_error, "cannot read redis ca_file %s: %s", config->redis_ca_file, strerror(errno));
         return 0;
 }
@@ -85,10 +74,8 @@ static int check_tls_pair(SSL_CTX *context, const struct config *config, char **
 }
 
 static int check_tls(const struct config *config, char **ret_error) {
-        if (!is_set(config->tls_cert) && !is_set(config->tls_key))
+        if (!config->tls_cert[0]) /* config_load() wants both or none */
                 return 0;
-        if (!is_set(config->tls_cert) || !is_set(config->tls_key))
-                return fail(ret_error, "--tls-cert and --tls-key belong together; only one is set");
         if (access(config->tls_cert, R_OK) != 0)
                 return fail(ret_error, "cannot read --tls-cert %s: %s", config->tls_cert, strerror(errno));
         if (access(config->tls_key, R_OK) != 0)
@@ -109,10 +96,10 @@ static int check_secrets(struct config *config, char **ret_error) {
                 if (r != 0)
                         return r < 0 ? r : SETTINGS_E_INVALID;
         }
-        if (!is_set(config->jwt_secret) && !is_set(config->jwks_file))
+        if (!config->jwt_secret[0] && !config->jwks_file[0])
                 return fail(ret_error, "no key to verify tokens with: set BELFRY_JWT_SECRET, BELFRY_JWT_SECRET_FILE or "
                                        "--jwks-file, or use --dev");
-        if (!is_set(config->api_key))
+        if (!config->api_key[0])
                 return fail(ret_error,
                             "no API key for the app's backend: set BELFRY_API_KEY or BELFRY_API_KEY_FILE, or use --dev");
         struct auth *auth;
@@ -124,7 +111,7 @@ static int check_secrets(struct config *config, char **ret_error) {
 
 /* Secrets last: in development mode they are made, and a wrong configuration should leave nothing behind. */
 static int check(struct config *config, char **ret_error) {
-        int (*const checks[])(const struct config *, char **) = { check_listen, check_numbers, check_store, check_tls };
+        int (*const checks[])(const struct config *, char **) = { check_listen, check_workers, check_store, check_tls };
         for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
                 int r = checks[i](config, ret_error);
                 if (r != 0)

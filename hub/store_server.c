@@ -116,17 +116,6 @@ static int open_lock(struct store_server *server, const char *name, int *ret_fd,
         return *ret_fd >= 0 ? 0 : fail(ret_error, "cannot write in the data folder %s: %s", server->folder, strerror(errno));
 }
 
-static int take_folder(struct store_server *server, char **ret_error) {
-        int r = open_lock(server, "supervisor.lock", &server->hub_lock_fd, ret_error);
-        if (r != 0)
-                return r;
-        if (flock(server->hub_lock_fd, LOCK_EX | LOCK_NB) != 0)
-                return errno == EWOULDBLOCK
-                               ? fail(ret_error, "another hub uses the data folder %s", server->folder)
-                               : fail(ret_error, "cannot lock the data folder %s: %s", server->folder, strerror(errno));
-        return open_lock(server, "lock", &server->store_lock_fd, ret_error);
-}
-
 int store_server_new(const char *folder, const char *program, struct store_server **ret_server, char **ret_error) {
         struct store_server *server = malloc(sizeof *server);
         if (!server)
@@ -134,7 +123,9 @@ int store_server_new(const char *folder, const char *program, struct store_serve
         *server = (struct store_server){ .folder_fd = -1, .hub_lock_fd = -1, .store_lock_fd = -1 };
         int r = open_folder(server, folder, program, ret_error);
         if (r == 0)
-                r = take_folder(server, ret_error);
+                r = open_lock(server, "supervisor.lock", &server->hub_lock_fd, ret_error);
+        if (r == 0)
+                r = open_lock(server, "lock", &server->store_lock_fd, ret_error);
         if (r != 0) {
                 store_server_free(server);
                 return r;
@@ -157,10 +148,18 @@ struct store_server *store_server_free(struct store_server *server) {
         return NULL;
 }
 
-int store_server_lock(struct store_server *server) {
-        if (flock(server->store_lock_fd, LOCK_EX | LOCK_NB) == 0)
+static int try_lock(int fd) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
                 return 0;
         return errno == EWOULDBLOCK ? STORE_SERVER_E_LOCKED : -errno;
+}
+
+int store_server_own(struct store_server *server) {
+        return try_lock(server->hub_lock_fd);
+}
+
+int store_server_lock(struct store_server *server) {
+        return try_lock(server->store_lock_fd);
 }
 
 /* ---- a server left over from an earlier run ---- */

@@ -29,15 +29,19 @@ enum {
 
 enum store_server_patience { STORE_SERVER_WAIT, STORE_SERVER_TERM, STORE_SERVER_KILL, STORE_SERVER_GIVE_UP };
 
-/* Makes or opens the folder and takes store_server#1. program is the server's path or a name in PATH. */
+/* Makes or opens the folder; takes no lock yet. program is the server's path or a name in PATH. */
 __attribute__((warn_unused_result)) int store_server_new(const char *folder, const char *program,
                                                          struct store_server **ret_server, char **ret_error);
 /* Lets go of the locks; ends no process. */
 struct store_server *store_server_free(struct store_server *server);
 
-/* Takes store_server#2 without waiting: 0, STORE_SERVER_E_LOCKED or -errno. */
+/*
+ * Take store_server#1, then #2, without waiting: 0, STORE_SERVER_E_LOCKED or -errno. A supervisor that was killed has its lock
+ * for a moment yet, a Redis of an earlier run may have the other for long.
+ */
+__attribute__((warn_unused_result)) int store_server_own(struct store_server *server);
 __attribute__((warn_unused_result)) int store_server_lock(struct store_server *server);
-/* What to do about a lock that was not to be had for so long. */
+/* What to do about the second lock when it was not to be had for so long. */
 enum store_server_patience store_server_patience(uint64_t waited_ms);
 /* Signals the servers that hold the lock (store_server#3); returns how many there were. */
 size_t store_server_evict(const struct store_server *server, int signal);

@@ -44,7 +44,8 @@ enum phase { LOCKING, STORE, SERVING, DRAINING, ENDING, DONE };
 
 enum {
         PORT_PATIENCE_MS = 2000, /* workers of a killed run need a moment to end and let go of the port */
-        LOCK_POLL_MS = 50,
+        OWNER_PATIENCE_MS = 1000, /* a supervisor that was killed just now has not ended yet */
+        LOCK_POLL_MS = 20,
         PROBE_EVERY_MS = 50,
         DRAIN_SLACK_MS = 5000,    /* past drain_ms, which a worker keeps itself, it hangs */
         HURRY_AFTER_MS = 500,     /* sooner, a second signal is the first one passed on by a wrapper as well, not haste */
@@ -233,7 +234,7 @@ static void announce(struct supervisor *s) {
         port_print(&s->address, s->address_len, address, sizeof address);
         log_info("The hub serves. address=%s workers=%u took_ms=%" PRIu64, address, s->workers_count,
                  clock_monotonic_ms() - s->started_ms);
-        printf("Belfry is ready: %s://%s/\n", s->config->tls_cert && *s->config->tls_cert ? "https" : "http", address);
+        printf("Belfry is ready: %s://%s/\n", s->config->tls_cert[0] ? "https" : "http", address);
         if (s->config->dev)
                 printf("Development mode: the demo is at that URL; the API key is in %s/api-key; belfry token --data %s --user "
                        "alice makes a token.\n",
@@ -281,10 +282,6 @@ static bool is_probe_due(const struct supervisor *s, uint64_t now_ms) {
 
 /* ---- signals ---- */
 
-static bool differs(const char *a, const char *b) {
-        return strcmp(a ? a : "", b ? b : "") != 0;
-}
-
 static void reload(struct supervisor *s) {
         struct config *config = NULL;
         char *error = NULL;
@@ -295,8 +292,9 @@ static void reload(struct supervisor *s) {
                 return;
         }
         const struct config *old = s->config;
-        if (differs(old->listen, config->listen) || differs(old->data, config->data) || differs(old->redis, config->redis) ||
-            differs(old->redis_server, config->redis_server) || old->workers != config->workers || old->dev != config->dev)
+        if (strcmp(old->listen, config->listen) != 0 || strcmp(old->data, config->data) != 0 ||
+            strcmp(old->redis, config->redis) != 0 || strcmp(old->redis_server, config->redis_server) != 0 ||
+            old->workers != config->workers || old->dev != config->dev)
                 log_warning("listen, data, workers, dev and the Redis to use change only with a restart.");
         enum log_level level;
         if (log_parse_level(config->log_level, &level) == 0)
@@ -442,6 +440,18 @@ static void evict_store(const struct supervisor *s, int number, bool *told) {
         *told = true;
 }
 
+static int own_folder(struct supervisor *s) {
+        uint64_t from_ms = clock_monotonic_ms();
+        int r;
+        while ((r = store_server_own(s->store_server)) == STORE_SERVER_E_LOCKED) {
+                if (clock_monotonic_ms() - from_ms >= OWNER_PATIENCE_MS)
+                        return complain("another hub uses the data folder %s", s->config->data);
+                if (is_ended_within(s, LOCK_POLL_MS))
+                        return 0;
+        }
+        return r == 0 ? 0 : complain("cannot lock the data folder %s: %s", s->config->data, strerror(-r));
+}
+
 /* supervisor#3 */
 static int lock_store(struct supervisor *s) {
         uint64_t from_ms = clock_monotonic_ms();
@@ -467,15 +477,17 @@ static int lock_store(struct supervisor *s) {
 }
 
 static int open_store(struct supervisor *s) {
-        if (s->config->redis && *s->config->redis)
+        if (s->config->redis[0])
                 return 0;
         char *error = NULL;
         int r = store_server_new(s->config->data, s->config->redis_server, &s->store_server, &error);
-        if (r == 0)
-                return lock_store(s);
-        complain("%s", error ? error : strerror(-r));
-        free(error);
-        return 1;
+        if (r != 0) {
+                complain("%s", error ? error : strerror(-r));
+                free(error);
+                return 1;
+        }
+        r = own_folder(s);
+        return r == 0 && s->phase < DRAINING ? lock_store(s) : r;
 }
 
 static int open_signals(struct supervisor *s) {

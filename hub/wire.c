@@ -2,9 +2,13 @@
 /* wire.c: see wire.h. Each type has a row that says which fields it needs and which it may have. */
 #include "hub/wire.h"
 
+#include <stddef.h>
 #include <string.h>
 
+#include "fanout/prefs.h"
 #include "hub/auth.h"
+
+#define WIRE_TIME_MAX_MS INT64_C(253402300799999) /* the end of the year 9999 */
 
 enum wire_field {
         F_TOKEN = 1 << 0,
@@ -18,10 +22,11 @@ enum wire_field {
         F_N = 1 << 8,
         F_SEQ = 1 << 9,
         F_ACTIVE = 1 << 10,
-        F_PAGE = 1 << 11,      /* before, after, limit */
+        F_PAGE = 1 << 11,      /* before, after, limit, versions */
         F_CONV_PAGE = 1 << 12, /* after (a conv), limit */
         F_USERS = 1 << 13,
         F_STATUS = 1 << 14,
+        F_PREFS = 1 << 15,     /* mute, quiet_hours */
 };
 
 static const struct {
@@ -31,7 +36,7 @@ static const struct {
         [REQUEST_HELLO] = { "hello", 0, F_TOKEN | F_DEVICE | F_CURSOR },
         [REQUEST_SEND] = { "send", F_CONV | F_OP, F_BODY | F_KIND | F_REF },
         [REQUEST_ACK] = { "ack", 0, F_N | F_CONV | F_SEQ },
-        [REQUEST_READ] = { "read", F_CONV | F_SEQ, 0 },
+        [REQUEST_READ] = { "read", 0, F_CONV | F_SEQ | F_OP },
         [REQUEST_TYPING] = { "typing", F_CONV | F_ACTIVE, 0 },
         [REQUEST_SIGNAL] = { "signal", F_CONV | F_BODY, 0 },
         [REQUEST_HISTORY] = { "history", F_CONV, F_PAGE },
@@ -40,6 +45,7 @@ static const struct {
         [REQUEST_WATCH] = { "watch", F_USERS, 0 },
         [REQUEST_UNWATCH] = { "unwatch", F_USERS, 0 },
         [REQUEST_STATUS] = { "status", F_STATUS, 0 },
+        [REQUEST_PREFS] = { "prefs", F_PREFS, 0 },
         [REQUEST_AUTH] = { "auth", F_TOKEN, 0 },
         [REQUEST_PING] = { "ping", 0, 0 },
 };
@@ -153,10 +159,51 @@ static int wire_page(struct request *request, const struct scan_field *fields, s
         if (!wire_uint(fields, count, "before", 1, INT64_MAX / 2, &request->before, NULL) ||
             !wire_uint(fields, count, "after", 0, INT64_MAX / 2, &after, &after_given))
                 return wire_refuse(request, "before and after are seqs");
+        if (!wire_bool(fields, count, "versions", &request->versions, NULL))
+                return wire_refuse(request, "versions is true or false");
         if (request->before && after_given)
                 return wire_refuse(request, "before or after, not both");
         request->after = after_given ? (int64_t)after : -1;
         return 0;
+}
+
+static int wire_mute(struct request *request, const struct scan_value *value) {
+        static const char error[] = "mute is {conv, until_ms}, the time until which, or 0";
+        struct scan_field inner[LIMIT_JSON_FIELDS];
+        size_t count;
+        if (value->type != SCAN_OBJECT || scan_object(value->raw, inner, LIMIT_JSON_FIELDS, &count) ||
+            wire_string(request, inner, count, "conv", &request->mute_conv) || !auth_is_id(request->mute_conv) ||
+            !wire_uint(inner, count, "until_ms", 0, WIRE_TIME_MAX_MS, &request->mute_until_ms, &request->has_mute) || !request->has_mute)
+                return wire_refuse(request, error);
+        return 0;
+}
+
+static int wire_quiet(struct request *request, const struct scan_value *value) {
+        struct scan_field inner[LIMIT_JSON_FIELDS];
+        size_t count;
+        request->has_quiet = true;
+        if (value->type == SCAN_NULL)
+                return 0;
+        if (value->type != SCAN_OBJECT || scan_object(value->raw, inner, LIMIT_JSON_FIELDS, &count) ||
+            wire_string(request, inner, count, "from", &request->quiet_from) || wire_string(request, inner, count, "to", &request->quiet_to) ||
+            wire_string(request, inner, count, "zone", &request->quiet_zone) || !prefs_is_time(request->quiet_from) ||
+            !prefs_is_time(request->quiet_to) || slice_equal(request->quiet_from, request->quiet_to) || !prefs_is_zone(request->quiet_zone))
+                return wire_refuse(request, "quiet_hours is {from, to, zone}: two times HH:MM that differ, and an IANA zone; or null");
+        return 0;
+}
+
+static int wire_prefs(struct request *request, const struct scan_field *fields, size_t count) {
+        const struct scan_value *mute = scan_find(fields, count, "mute"), *quiet = scan_find(fields, count, "quiet_hours");
+        request->has_mute = request->has_quiet = false;
+        request->mute_conv = request->quiet_from = request->quiet_to = request->quiet_zone = SLICE("");
+        request->mute_until_ms = 0;
+        if (mute && mute->type == SCAN_NULL)
+                mute = NULL;
+        if (!mute && !quiet)
+                return wire_refuse(request, "prefs needs mute or quiet_hours");
+        if (mute && wire_mute(request, mute))
+                return WIRE_E_INVALID;
+        return quiet ? wire_quiet(request, quiet) : 0;
 }
 
 static int wire_fields(struct request *request, const struct scan_field *fields, size_t count, unsigned takes) {
@@ -193,6 +240,8 @@ static int wire_fields(struct request *request, const struct scan_field *fields,
                 return WIRE_E_INVALID;
         if (takes & F_CONV_PAGE && wire_string(request, fields, count, "after", &request->after_conv) < 0)
                 return wire_refuse(request, "after is what next said");
+        if (takes & F_PREFS && wire_prefs(request, fields, count))
+                return WIRE_E_INVALID;
         if (takes & F_USERS && wire_users(request, fields, count))
                 return WIRE_E_INVALID;
         const struct scan_value *body = takes & F_BODY ? scan_find(fields, count, "body") : NULL;
@@ -219,6 +268,8 @@ static int wire_check_needs(struct request *request, unsigned needs) {
                 if (request->body.len == 0 && !slice_is(request->kind, "delete"))
                         return wire_refuse(request, "body is missing");
         }
+        if (request->type == REQUEST_READ && (request->conv.len == 0 || request->seq == 0) && (request->conv.len || request->seq || request->op.len == 0))
+                return wire_refuse(request, "read needs conv and seq, or the op of a notification");
         if (request->type == REQUEST_ACK && !request->has_n && (request->conv.len == 0 || request->seq == 0))
                 return wire_refuse(request, "ack needs n, or conv and seq");
         return 0;
@@ -237,7 +288,7 @@ int wire_parse(struct slice object, struct request *request) {
         request->n = request->seq = request->ref = request->before = request->cursor = 0;
         request->after = -1;
         request->limit = LIMIT_LIST_ITEMS / 4;
-        request->background = request->active = request->has_cursor = request->has_n = false;
+        request->background = request->active = request->has_cursor = request->has_n = request->versions = false;
         int r = scan_object(object, fields, LIMIT_JSON_FIELDS, &count);
         if (r)
                 return wire_refuse(request, r == SCAN_E_MANY ? "too many fields" : "a field is there twice");
@@ -260,4 +311,19 @@ int wire_parse(struct slice object, struct request *request) {
                 return wire_check_needs(request, wire_types[i].needs);
         }
         return wire_refuse(request, "type is unknown");
+}
+
+int wire_parse_sync(const struct scan_field *fields, size_t count, struct request *request) {
+        memset(request, 0, offsetof(struct request, scratch));
+        request->device = request->epoch = SLICE("");
+        request->limit = LIMIT_PAGE_EVENTS;
+        if (wire_string(request, fields, count, "device", &request->device) < 0 || (request->device.len && !auth_is_id(request->device)))
+                return wire_refuse(request, "device is an id of 1 to 128 bytes without controls, spaces or '/'");
+        if (wire_cursor(request, fields, count))
+                return WIRE_E_INVALID;
+        if (!wire_uint(fields, count, "ack", 0, INT64_MAX / 2, &request->n, &request->has_n))
+                return wire_refuse(request, "ack is the n of an event");
+        if (!wire_uint(fields, count, "limit", 1, LIMIT_PAGE_EVENTS, &request->limit, NULL))
+                return wire_refuse(request, "limit is 1 to 128");
+        return 0;
 }

@@ -34,8 +34,11 @@ struct request {
         int64_t after;                /* -1: absent */
         struct slice after_conv;
         uint64_t limit;               /* default LIMIT_LIST_ITEMS / 4 */
-        bool background, active, has_cursor, has_n;
+        bool background, active, has_cursor, has_n, versions;
         uint64_t cursor;
+        bool has_mute, has_quiet;     /* of prefs */
+        struct slice mute_conv, quiet_from, quiet_to, quiet_zone; /* "": no quiet hours any more */
+        uint64_t mute_until_ms;
         struct slice users[LIMIT_LIST_ITEMS];
         size_t users_count;
         const char *error;
@@ -45,6 +48,9 @@ struct request {
 
 /* Takes apart one object that passed scan_text(): 0 or WIRE_E_INVALID (id is set if it could be read). */
 __attribute__((warn_unused_result)) int wire_parse(struct slice object, struct request *request);
+
+/* The fields of a sync: device, cursor, ack (as n), limit (1 to LIMIT_PAGE_EVENTS, the default). 0 or WIRE_E_INVALID. */
+__attribute__((warn_unused_result)) int wire_parse_sync(const struct scan_field *fields, size_t count, struct request *request);
 
 const char *wire_type_text(enum request_type type);
 

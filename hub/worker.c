@@ -3,7 +3,7 @@
  * worker.c: puts a hub worker together, runs it, and takes it apart.
  *
  * One loop drives everything:
- *      every 100 ms  the timing wheel, acknowledgements        every second  lease, counters, probe, sweeper
+ *      every 100 ms  the timing wheel, acknowledgements, (every fifth) the lease        every second  counters, probe, sweeper
  *      after each turn's I/O, and before it sleeps: the flush of the dirty list
  *
  * A drain: stop listening -> goaway and close 4001 to everyone, each with a delay of its own -> leave the store -> end.
@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <libwebsockets.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -24,6 +25,7 @@
 #include "base/chance.h"
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/limiter.h"
 #include "base/limits.h"
 #include "base/link.h"
 #include "base/log.h"
@@ -40,6 +42,7 @@
 #include "hub/http.h"
 #include "hub/hub.h"
 #include "hub/session.h"
+#include "hub/settings.h"
 #include "presence/detach.h"
 #include "presence/lease.h"
 #include "presence/watch.h"
@@ -48,6 +51,7 @@ enum {
         WORKER_TICK_MS = 100,
         WORKER_SECOND_MS = 1000,
         WORKER_WINDOW_MS = 2,              /* frames are gathered for so long when the loop is busy */
+        WORKER_BURST = 10,                 /* seconds' worth of a rate that may come at once */
         WORKER_RESERVED_FILES = 128,       /* for the store, logs, lws */
         WORKER_SCRATCH_BYTES = 48 << 20,   /* one reply may be large; what is usual stays below 64 KiB */
         WORKER_TAIL_BYTES = 256 << 20,     /* of the private Redis' log, before it is rewritten: restart time grows with it */
@@ -69,18 +73,10 @@ struct worker {
         uint64_t flushed_ms;
         uint64_t idle_ns, idle_at_ns;   /* for the share of time the loop sleeps */
         uint64_t drain_ends_ms;
-        unsigned seconds;
+        unsigned ticks, seconds;
         bool announced, ending, tail_asked;
         int closing;                    /* what has still to report its end */
 };
-
-struct buf *hub_scratch(struct hub *hub) {
-        return hub->scratch;
-}
-
-bool hub_is_ready(const struct hub *hub) {
-        return store_is_up(hub->fanout.store) && node_is_subscribed(hub->fanout.node) && lease_is_held(hub->lease);
-}
 
 /* ---- the flush ---- */
 
@@ -125,10 +121,6 @@ static void worker_on_prepare(uv_prepare_t *prepare) {
         worker_consider_flush(prepare->data);
 }
 
-void hub_want_flush(struct hub *hub) {
-        /* The next prepare or check sees the dirty list; both run in every turn. */
-}
-
 /* ---- what the store and the lease report ---- */
 
 static void worker_each_attach_again(struct worker *worker) {
@@ -138,10 +130,12 @@ static void worker_each_attach_again(struct worker *worker) {
 static void worker_on_store_up(void *context, bool changed) {
         struct worker *worker = context;
         log_info("The store is up. epoch=%s", store_epoch(worker->hub.fanout.store));
-        detaches_flush(worker->hub.detaches);
+        detach_flush(worker->hub.detaches);
         lease_tick(worker->hub.lease);
         if (changed)
-                worker_each_attach_again(worker);
+                acks_forget(worker->hub.acks);
+        /* Even under the same epoch the store may know less than we told it: a replica took over, or it fsyncs each second only. */
+        worker_each_attach_again(worker);
         node_repair(worker->hub.fanout.node);
 }
 
@@ -149,8 +143,14 @@ static void worker_on_store_down(void *context) {
         log_warning("The store is away; requests get unavailable until it is back.");
 }
 
+/* The process that had this slot before has died: its sessions count no longer. */
 static void worker_on_lease_held(void *context) {
-        log_debug("The lease is held.");
+        struct worker *worker = context;
+        struct metrics_slot *slot = process.metrics;
+        if (slot->node[0])
+                lease_leave(worker->hub.lease, slice_of(slot->node));
+        struct slice node = node_id(worker->hub.fanout.node);
+        snprintf(slot->node, sizeof(slot->node), "%.*s", (int)node.len, node.ptr);
 }
 
 static void worker_on_lease_lost(void *context) {
@@ -208,11 +208,28 @@ static void worker_on_tick(uv_timer_t *timer) {
         struct worker *worker = timer->data;
         worker_measure(worker);
         wheel_advance(worker->hub.wheel, uv_now(&worker->loop));
+        acceptor_tick(worker->hub.acceptor);
         acks_flush(worker->hub.acks);
+        if (++worker->ticks % (LEASE_TICK_MS / WORKER_TICK_MS) == 0 && store_is_up(worker->hub.fanout.store))
+                lease_tick(worker->hub.lease);
         worker_announce(worker);
         if (worker->hub.draining && !worker->ending &&
             (list_is_empty(&worker->hub.sessions) || uv_now(&worker->loop) >= worker->drain_ends_ms))
                 worker_end(worker);
+}
+
+/* Resident pages are the second number of statm (proc(5)). */
+static void worker_check_memory(struct worker *worker) {
+        unsigned long long size, resident;
+        int64_t max_mb = worker->hub.config->memory_max_mb;
+        FILE *statm = max_mb ? fopen("/proc/self/statm", "re") : NULL;
+        bool full = statm && fscanf(statm, "%llu %llu", &size, &resident) == 2 &&
+                    resident * (unsigned long long)sysconf(_SC_PAGESIZE) > (unsigned long long)max_mb << 20;
+        if (statm)
+                fclose(statm);
+        if (full != worker->hub.memory_full)
+                log_warning(full ? "Memory is above memory_max_mb: no new connections." : "Memory is below memory_max_mb again.");
+        worker->hub.memory_full = full;
 }
 
 /* The private Redis' log is rewritten before its tail makes a restart slow. */
@@ -250,11 +267,12 @@ static void worker_on_persistence(struct link *link, struct redisReply *reply, v
 static void worker_on_second(uv_timer_t *timer) {
         struct worker *worker = timer->data;
         struct hub *hub = &worker->hub;
+        worker_check_memory(worker);
+        store_tick(hub->fanout.store);
         if (!store_is_up(hub->fanout.store))
                 return;
-        lease_tick(hub->lease);
         node_tick(hub->fanout.node, clock_monotonic_ms());
-        detaches_flush(hub->detaches);
+        detach_flush(hub->detaches);
         if (lease_is_chosen(hub->lease))
                 sweep_run(&hub->fanout);
         worker_check_tail(worker);
@@ -262,17 +280,27 @@ static void worker_on_second(uv_timer_t *timer) {
 
 /* ---- the end ---- */
 
+/* The links are closed; the loop ends by itself when lws and our own handles have. */
 static void worker_on_part_closed(void *context) {
         struct worker *worker = context;
-        if (--worker->closing == 0)
-                uv_stop(&worker->loop);
+        if (--worker->closing)
+                return;
+        uv_handle_t *const handles[] = {
+                (uv_handle_t *)&worker->tick, (uv_handle_t *)&worker->second, (uv_handle_t *)&worker->window, (uv_handle_t *)&worker->prepare,
+                (uv_handle_t *)&worker->check, (uv_handle_t *)&worker->idle,  (uv_handle_t *)&worker->on_term, (uv_handle_t *)&worker->on_hup,
+        };
+        for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
+                uv_close(handles[i], NULL);
 }
 
 /* The peers are gone: the store is told, then the links end. */
 static void worker_end(struct worker *worker) {
         worker->ending = true;
+        /* One link may be closed long before the other (a look-up of a name cannot be cancelled), and with it what these use. */
+        uv_timer_stop(&worker->tick);
+        uv_timer_stop(&worker->second);
         if (store_is_up(worker->hub.fanout.store))
-                lease_leave(worker->hub.lease);
+                lease_leave(worker->hub.lease, node_id(worker->hub.fanout.node));
         gateway_close(&worker->hub);
         worker->closing = 2;
         node_close(worker->hub.fanout.node, worker_on_part_closed, worker);
@@ -298,7 +326,7 @@ static void worker_on_hup(uv_signal_t *signal, int number) {
         struct config *config = NULL;
         struct auth *auth = NULL;
         char *error = NULL;
-        if (config_load(worker->options->argc, worker->options->argv, getenv, &config, &error) || auth_new(config, &auth, &error)) {
+        if (settings_load(worker->options->argc, worker->options->argv, &config, &error) || auth_new(config, &auth, &error)) {
                 log_error("The configuration was not loaded again: %s", error ? error : "no memory");
                 free(error);
                 config_free(config);
@@ -353,7 +381,9 @@ static int worker_open_store(struct worker *worker) {
                 log_error("The Redis URL cannot be used.");
                 return -EINVAL;
         }
-        hub->fanout.rosters = rosters_new();
+        hub->fanout.inbox_max = config->inbox_events > 0 ? config->inbox_events : 1;
+        hub->fanout.log_max = config->log_entries > 0 ? config->log_entries : 1;
+        hub->fanout.rosters = roster_cache_new();
         hub->fanout.store = store_open(&(struct store_options){
                 .loop = hub->loop,
                 .address = &worker->address,
@@ -378,7 +408,7 @@ static int worker_open_store(struct worker *worker) {
                 .on_repair = worker_on_repair,
         });
         hub->acks = acks_new(&hub->fanout);
-        hub->detaches = detaches_new(&hub->fanout);
+        hub->detaches = detach_queue_new(&hub->fanout);
         hub->lease = lease_new(&hub->fanout, &(struct lease_options){
                 .context = worker,
                 .on_held = worker_on_lease_held,
@@ -387,6 +417,10 @@ static int worker_open_store(struct worker *worker) {
         });
         hub->watch = hub->lease ? watch_new(&hub->fanout, hub->lease, hub->wheel, config->offline_grace_ms) : NULL;
         return node && hub->acks && hub->detaches && hub->watch ? 0 : -ENOMEM;
+}
+
+static struct limiter *worker_limiter(int64_t per_s) {
+        return limiter_new((uint64_t)per_s, (uint64_t)per_s * WORKER_BURST);
 }
 
 static int worker_open(struct worker *worker) {
@@ -399,6 +433,7 @@ static int worker_open(struct worker *worker) {
         hub->connections_max = worker_connections_max(options->config);
         list_init(&hub->sessions);
         list_init(&hub->dirty);
+        list_init(&hub->handshakes);
         list_init(&hub->https);
         buf_init(&worker->scratch, WORKER_SCRATCH_BYTES);
         hub->scratch = &worker->scratch;
@@ -406,7 +441,10 @@ static int worker_open(struct worker *worker) {
                 return -EIO;
         uv_loop_configure(&worker->loop, UV_METRICS_IDLE_TIME);
         hub->wheel = wheel_new(WORKER_TICK_MS, uv_now(&worker->loop));
-        if (!hub->wheel)
+        hub->user_limiter = worker_limiter(options->config->requests_per_s);
+        hub->conv_limiter = worker_limiter(options->config->messages_per_s);
+        hub->address_limiter = worker_limiter(options->config->connects_per_s);
+        if (!hub->wheel || !hub->user_limiter || !hub->conv_limiter || !hub->address_limiter)
                 return -ENOMEM;
         if (auth_new(options->config, &hub->auth, &error)) {
                 log_error("Tokens cannot be checked: %s", error ? error : "no memory");
@@ -424,23 +462,20 @@ static int worker_open(struct worker *worker) {
         return r;
 }
 
-static void worker_close_handle(uv_handle_t *handle, void *arg) {
-        if (!uv_is_closing(handle))
-                uv_close(handle, NULL);
-}
-
 static void worker_deinit(struct worker *worker) {
         struct hub *hub = &worker->hub;
-        uv_walk(&worker->loop, worker_close_handle, NULL);
-        while (uv_run(&worker->loop, UV_RUN_NOWAIT))
-                ;
-        uv_loop_close(&worker->loop);
+        gateway_deinit(hub);
+        if (uv_loop_close(&worker->loop))
+                log_warning("Something is still open at the end of the loop.");
         watch_free(hub->watch);
         lease_free(hub->lease);
-        detaches_free(hub->detaches);
+        detach_queue_free(hub->detaches);
         acks_free(hub->acks);
-        rosters_free(hub->fanout.rosters);
+        roster_cache_free(hub->fanout.rosters);
         wheel_free(hub->wheel);
+        limiter_free(hub->user_limiter);
+        limiter_free(hub->conv_limiter);
+        limiter_free(hub->address_limiter);
         acceptor_free(hub->acceptor);
         auth_free(hub->auth);
         config_free(worker->config);

@@ -13,18 +13,18 @@
 
 struct detach {
         struct list link; /* in waiting, or in none while a call is under way */
-        struct detaches *detaches;
+        struct detach_queue *detaches;
         struct slice user, device, session;
         char text[];
 };
 
-struct detaches {
+struct detach_queue {
         struct fanout *fanout;
         struct list waiting; /* struct detach, link */
 };
 
-struct detaches *detaches_new(struct fanout *fanout) {
-        struct detaches *detaches = calloc(1, sizeof(*detaches));
+struct detach_queue *detach_queue_new(struct fanout *fanout) {
+        struct detach_queue *detaches = calloc(1, sizeof(*detaches));
         if (!detaches)
                 return NULL;
         detaches->fanout = fanout;
@@ -32,7 +32,7 @@ struct detaches *detaches_new(struct fanout *fanout) {
         return detaches;
 }
 
-struct detaches *detaches_free(struct detaches *detaches) {
+struct detach_queue *detach_queue_free(struct detach_queue *detaches) {
         if (!detaches)
                 return NULL;
         LIST_FOR_EACH(link, &detaches->waiting) free(LIST_CONTAINER(link, struct detach, link));
@@ -50,34 +50,30 @@ static void detach_on_reply(void *arg, const struct redisReply *reply) {
 
 static void detach_send(struct detach *detach) {
         struct call *call = store_call(detach->detaches->fanout->store, "detach");
-        call_key(call, KEY_USER, detach->user);
-        call_key(call, KEY_DEVICES, detach->user);
-        call_arg_channels(call, partition_of(detach->user));
-        call_arg(call, detach->user);
-        call_arg(call, detach->device);
-        call_arg(call, detach->session);
-        if (call_send(call, detach_on_reply, detach))
+        store_call_key(call, KEY_USER, detach->user);
+        store_call_key(call, KEY_DEVICES, detach->user);
+        store_call_arg_channels(call, partition_of(detach->user));
+        store_call_arg(call, detach->user);
+        store_call_arg(call, detach->device);
+        store_call_arg(call, detach->session);
+        if (store_call_send(call, detach_on_reply, detach))
                 list_append(&detach->detaches->waiting, &detach->link);
 }
 
-void detaches_add(struct detaches *detaches, const struct registry_session *session) {
+void detach_add(struct detach_queue *detaches, const struct registry_session *session) {
         struct detach *detach = malloc(sizeof(*detach) + session->user.len + session->device.len + session->session.len);
         if (!detach)
                 return;
         detach->detaches = detaches;
         list_init(&detach->link);
         char *text = detach->text;
-        struct slice *const to[] = { &detach->user, &detach->device, &detach->session };
-        const struct slice from[] = { session->user, session->device, session->session };
-        for (size_t i = 0; i < 3; i++) {
-                memcpy(text, from[i].ptr, from[i].len);
-                *to[i] = (struct slice){ text, from[i].len };
-                text += from[i].len;
-        }
+        detach->user = slice_copy(&text, session->user);
+        detach->device = slice_copy(&text, session->device);
+        detach->session = slice_copy(&text, session->session);
         detach_send(detach);
 }
 
-void detaches_flush(struct detaches *detaches) {
+void detach_flush(struct detach_queue *detaches) {
         if (!store_is_up(detaches->fanout->store))
                 return;
         struct list again;

@@ -7,14 +7,14 @@
  */
 #pragma once
 
-struct detaches;
+struct detach_queue;
 struct fanout;
 struct registry_session;
 
-struct detaches *detaches_new(struct fanout *fanout);
-struct detaches *detaches_free(struct detaches *detaches);
+struct detach_queue *detach_queue_new(struct fanout *fanout);
+struct detach_queue *detach_queue_free(struct detach_queue *detaches);
 
 /* Copies the session. Without memory the line stays until the device comes back or the node ends. */
-void detaches_add(struct detaches *detaches, const struct registry_session *session);
+void detach_add(struct detach_queue *detaches, const struct registry_session *session);
 /* Repeats what failed; call it once a second. */
-void detaches_flush(struct detaches *detaches);
+void detach_flush(struct detach_queue *detaches);

@@ -88,16 +88,16 @@ bool lease_is_chosen(const struct lease *lease) {
 /* A node dead for long is forgotten, with its counters. */
 static void lease_forget(struct lease *lease, struct slice node) {
         struct call *call = store_call(lease->fanout->store, "leave");
-        call_key_in(call, KEY_NODES, 0, SLICE(""));
+        store_call_key_in(call, KEY_NODES, 0, SLICE(""));
         for (unsigned p = 0; p < PARTITIONS; p++)
-                call_key_in(call, KEY_COUNTER, p, node);
-        call_arg(call, node);
-        if (call_send(call, NULL, NULL))
+                store_call_key_in(call, KEY_COUNTER, p, node);
+        store_call_arg(call, node);
+        if (store_call_send(call, NULL, NULL))
                 log_debug("A dead node could not be forgotten now.");
 }
 
-void lease_leave(struct lease *lease) {
-        lease_forget(lease, node_id(lease->fanout->node));
+void lease_leave(struct lease *lease, struct slice node) {
+        lease_forget(lease, node);
 }
 
 static void lease_see(struct lease *lease, struct slice node, int64_t at_ms) {
@@ -174,9 +174,9 @@ void lease_tick(struct lease *lease) {
         if (lease->asking)
                 return;
         struct call *call = store_call(lease->fanout->store, "lease");
-        call_key_in(call, KEY_NODES, 0, SLICE(""));
-        call_arg(call, node_id(lease->fanout->node));
-        call_arg_channel(call, 0);
-        call_arg_int(call, LEASE_TTL_MS);
-        lease->asking = call_send(call, lease_on_reply, lease) == 0;
+        store_call_key_in(call, KEY_NODES, 0, SLICE(""));
+        store_call_arg(call, node_id(lease->fanout->node));
+        store_call_arg_channel(call, 0);
+        store_call_arg_int(call, LEASE_TTL_MS);
+        lease->asking = store_call_send(call, lease_on_reply, lease) == 0;
 }

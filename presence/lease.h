@@ -2,8 +2,9 @@
 /*
  * lease.h: which nodes live.
  *
- * Each node renews its lease every second; one that did not for LEASE_TTL_MS is dead. So after a crash presence is right
- * everywhere within 5 s (4 s of lease and one tick), and no timer per user exists.
+ * Each node renews its lease every LEASE_TICK_MS; one that did not for LEASE_TTL_MS is dead. So after a crash presence is right
+ * everywhere within 5 s (4 s of lease and one tick), and no timer per user exists. A worker that a supervisor starts in place of a
+ * dead one says so at once (lease_leave).
  *
  * 1. Time is the store's: nodes need no common clock.
  * 2. A time in which the store was away (or we were stopped) is not held against anyone: a node is called dead only after we
@@ -18,7 +19,7 @@
 struct fanout;
 struct lease;
 
-enum { LEASE_TTL_MS = 4000 };
+enum { LEASE_TTL_MS = 4000, LEASE_TICK_MS = 500 };
 
 struct lease_options {
         void *context;
@@ -30,7 +31,7 @@ struct lease_options {
 struct lease *lease_new(struct fanout *fanout, const struct lease_options *options);
 struct lease *lease_free(struct lease *lease);
 
-/* Once a second, while the store is up. */
+/* Every LEASE_TICK_MS, while the store is up. */
 void lease_tick(struct lease *lease);
 bool lease_is_held(const struct lease *lease);
 /* Does a session on this node count? */
@@ -39,5 +40,5 @@ bool lease_is_alive(const struct lease *lease, struct slice node);
 void lease_on_birth(struct lease *lease, struct slice node);
 /* Of all living nodes, the one that does what needs doing once. */
 bool lease_is_chosen(const struct lease *lease);
-/* Leaves for good, so that others need not wait for the lease to run out. */
-void lease_leave(struct lease *lease);
+/* A node has gone for good (this one, or the one whose process died and was replaced by this): others need not wait for its lease to run out. */
+void lease_leave(struct lease *lease, struct slice node);

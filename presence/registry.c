@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -30,7 +31,7 @@ static void registry_on_attached(void *arg, const struct redisReply *reply) {
         if (!reply || epoch.len >= sizeof(attached.epoch)) {
                 attached.answer = FANOUT_E_UNAVAILABLE;
         } else if (slice_is(store_text(store_item(reply, 0)), "err")) {
-                attached.answer = FANOUT_E_CONFLICT;
+                attached.answer = slice_is(epoch, "bad_request") ? FANOUT_E_BAD_REQUEST : FANOUT_E_CONFLICT;
         } else {
                 memcpy(attached.epoch, epoch.ptr, epoch.len);
                 attached.cursor = (uint64_t)store_int(store_item(reply, 2));
@@ -53,21 +54,42 @@ int registry_attach(struct fanout *fanout, const struct registry_session *sessio
                 return -ENOMEM;
         *job = (struct registry_attach_job){ done, arg };
         struct call *call = store_call(fanout->store, "attach");
-        call_key(call, KEY_USER, session->user);
-        call_key(call, KEY_INBOX, session->user);
-        call_key(call, KEY_DEVICES, session->user);
-        call_arg_channels(call, partition_of(session->user));
-        call_arg(call, session->user);
-        call_arg(call, session->device);
-        call_arg(call, node_id(fanout->node));
-        call_arg(call, session->session);
-        call_arg_text(call, session->background ? "b" : "o");
-        call_arg_text(call, store_epoch(fanout->store));
-        call_arg(call, session->epoch);
-        call_arg_int(call, (int64_t)session->cursor);
-        call_arg_int(call, LIMIT_DEVICES);
-        call_arg_int(call, session->again);
-        int r = call_send(call, registry_on_attached, job);
+        store_call_key(call, KEY_USER, session->user);
+        store_call_key(call, KEY_INBOX, session->user);
+        store_call_key(call, KEY_DEVICES, session->user);
+        store_call_arg_channels(call, partition_of(session->user));
+        store_call_arg(call, session->user);
+        store_call_arg(call, session->device);
+        store_call_arg(call, node_id(fanout->node));
+        store_call_arg(call, session->session);
+        store_call_arg_text(call, session->background ? "b" : "o");
+        store_call_arg_text(call, store_epoch(fanout->store));
+        store_call_arg(call, session->epoch);
+        store_call_arg_int(call, (int64_t)session->cursor);
+        store_call_arg_int(call, LIMIT_DEVICES);
+        store_call_arg_int(call, session->again);
+        int r = store_call_send(call, registry_on_attached, job);
+        if (r)
+                free(job);
+        return registry_result(r);
+}
+
+int registry_visit(struct fanout *fanout, const struct registry_session *session, int64_t ack, registry_attached_fn done, void *arg) {
+        struct registry_attach_job *job = malloc(sizeof(*job));
+        if (!job)
+                return -ENOMEM;
+        *job = (struct registry_attach_job){ done, arg };
+        struct call *call = store_call(fanout->store, "visit");
+        store_call_key(call, KEY_USER, session->user);
+        store_call_key(call, KEY_INBOX, session->user);
+        store_call_key(call, KEY_DEVICES, session->user);
+        store_call_arg(call, session->device);
+        store_call_arg_text(call, store_epoch(fanout->store));
+        store_call_arg(call, session->epoch);
+        store_call_arg_int(call, (int64_t)session->cursor);
+        store_call_arg_int(call, LIMIT_DEVICES);
+        store_call_arg_int(call, ack);
+        int r = store_call_send(call, registry_on_attached, job);
         if (r)
                 free(job);
         return registry_result(r);
@@ -98,13 +120,13 @@ int registry_set_status(struct fanout *fanout, const struct registry_session *se
         job->done = done;
         job->arg = arg;
         struct call *call = store_call(fanout->store, "status");
-        call_key(call, KEY_USER, session->user);
-        call_arg_channels(call, partition_of(session->user));
-        call_arg(call, session->user);
-        call_arg(call, session->device);
-        call_arg(call, session->session);
-        call_arg(call, status);
-        int r = call_send(call, registry_on_status, job);
+        store_call_key(call, KEY_USER, session->user);
+        store_call_arg_channels(call, partition_of(session->user));
+        store_call_arg(call, session->user);
+        store_call_arg(call, session->device);
+        store_call_arg(call, session->session);
+        store_call_arg(call, status);
+        int r = store_call_send(call, registry_on_status, job);
         if (r)
                 free(job);
         return registry_result(r);
@@ -145,11 +167,8 @@ static struct registry_job *registry_job_new(const struct slice *users, size_t c
                 return NULL;
         job->users = (struct slice *)(job + 1);
         char *text = (char *)(job->users + count);
-        for (size_t i = 0; i < count; i++) {
-                memcpy(text, users[i].ptr, users[i].len);
-                job->users[i] = (struct slice){ text, users[i].len };
-                text += users[i].len;
-        }
+        for (size_t i = 0; i < count; i++)
+                job->users[i] = slice_copy(&text, users[i]);
         job->count = count;
         return job;
 }
@@ -199,8 +218,8 @@ int registry_presence(struct fanout *fanout, const struct lease *lease, const st
         job->alone = alone;
         struct call *call = store_call(fanout->store, "presence");
         for (size_t i = 0; i < count; i++)
-                call_key(call, KEY_USER, users[i]);
-        int r = call_send(call, registry_on_presence, job);
+                store_call_key(call, KEY_USER, users[i]);
+        int r = store_call_send(call, registry_on_presence, job);
         if (r)
                 free(job);
         return registry_result(r);
@@ -219,42 +238,132 @@ static bool registry_is_connected(const struct lease *lease, struct slice live, 
         return false;
 }
 
-static void registry_on_devices(void *arg, const struct redisReply *reply) {
-        struct registry_job *job = arg;
+/* A device of the answer, until all times are known. */
+struct registry_device {
+        struct slice device, oldest; /* of text */
+        int64_t cursor, seen_ms, depth, oldest_at; /* oldest_at 0: not known, or nothing waits */
+        bool connected;
+};
+
+struct registry_devices {
+        struct fanout *fanout;
+        const struct lease *lease;
+        registry_fields_fn done;
+        void *arg;
+        int64_t now_ms;
+        size_t count;
+        struct registry_device *devices;
+        char *text;
+};
+
+static void registry_devices_end(struct registry_devices *job, bool failed) {
         _cleanup_buf_ struct buf out = BUF_INIT(REGISTRY_BYTES);
-        int64_t head = reply ? store_int(store_item(reply, 1)) : 0;
-        struct slice live = reply ? store_text(store_item(reply, 2)) : SLICE("");
         buf_add_text(&out, "\"devices\":[");
-        for (size_t i = 3; reply && i + 1 < store_count(reply); i += 2) {
-                struct slice device = store_text(store_item(reply, i)), packed = store_text(store_item(reply, i + 1));
-                int64_t cursor = (int64_t)words_uint(words_take(&packed, ' '));
-                int64_t seen_ms = (int64_t)words_uint(packed);
-                bool connected = registry_is_connected(job->lease, live, device);
-                buf_add_text(&out, i > 3 ? ",{\"device\":" : "{\"device\":");
-                buf_add_json(&out, device);
-                buf_printf(&out, ",\"connected\":%s,\"cursor\":%lld,\"last_seen\":%lld,\"queue\":{\"depth\":%lld,\"oldest_ms\":%lld}}",
-                           connected ? "true" : "false", (long long)cursor, (long long)seen_ms, (long long)(head - cursor),
-                           head > cursor ? (long long)(job->now_ms - seen_ms) : 0LL);
+        for (size_t i = 0; i < job->count; i++) {
+                const struct registry_device *device = &job->devices[i];
+                int64_t oldest_ms = device->oldest_at && device->oldest_at < job->now_ms ? job->now_ms - device->oldest_at : 0;
+                buf_add_text(&out, i ? ",{\"device\":" : "{\"device\":");
+                buf_add_json(&out, device->device);
+                buf_printf(&out,
+                           ",\"connected\":%s,\"cursor\":%" PRId64 ",\"last_seen\":%" PRId64 ",\"queue\":{\"depth\":%" PRId64
+                           ",\"oldest_ms\":%" PRId64 "}}",
+                           device->connected ? "true" : "false", device->cursor, device->seen_ms, device->depth, oldest_ms);
         }
         buf_add_char(&out, ']');
-        bool failed = !reply || buf_failed(&out);
-        job->done_fields(job->arg, failed ? FANOUT_E_UNAVAILABLE : 0, failed ? SLICE("") : buf_slice(&out));
+        failed |= buf_failed(&out);
+        job->done(job->arg, failed ? FANOUT_E_UNAVAILABLE : 0, failed ? SLICE("") : buf_slice(&out));
+        free(job->devices);
+        free(job->text);
         free(job);
 }
 
+static bool registry_points_to_entry(const struct registry_device *device) {
+        return device->oldest.len && (device->oldest.ptr[0] == 'm' || device->oldest.ptr[0] == 'o');
+}
+
+static void registry_on_oldest(void *arg, const struct redisReply *reply) {
+        struct registry_devices *job = arg;
+        size_t k = 0;
+        for (size_t i = 0; reply && i < job->count; i++)
+                if (registry_points_to_entry(&job->devices[i]))
+                        job->devices[i].oldest_at = (int64_t)words_uint(store_text(store_item(reply, k++)));
+        registry_devices_end(job, !reply);
+}
+
+/* The times of entries stand in their logs. */
+static void registry_ask_oldest(struct registry_devices *job) {
+        struct call *call = store_call(job->fanout->store, "fetch");
+        size_t wanted = 0;
+        for (size_t i = 0; i < job->count; i++) {
+                struct slice rest = job->devices[i].oldest;
+                words_take(&rest, ' ');
+                words_take(&rest, ' ');
+                if (registry_points_to_entry(&job->devices[i])) {
+                        store_call_key(call, KEY_LOG, rest);
+                        store_call_key(call, KEY_STATES, rest);
+                        wanted++;
+                }
+        }
+        if (wanted == 0) {
+                registry_devices_end(job, false);
+                return;
+        }
+        store_call_arg_int(call, REGISTRY_BYTES);
+        for (size_t i = 0; i < job->count; i++) {
+                struct slice rest = job->devices[i].oldest;
+                if (!registry_points_to_entry(&job->devices[i]))
+                        continue;
+                words_take(&rest, ' ');
+                store_call_arg_text(call, "m");
+                store_call_arg(call, words_take(&rest, ' '));
+        }
+        if (store_call_send(call, registry_on_oldest, job))
+                registry_devices_end(job, true);
+}
+
+static int registry_take_devices(struct registry_devices *job, const struct redisReply *reply) {
+        size_t count = store_count(reply) / 4, bytes = 0;
+        for (size_t i = 1; i < store_count(reply); i++)
+                bytes += store_text(store_item(reply, i)).len;
+        job->devices = calloc(count + 1, sizeof(*job->devices));
+        char *text = job->text = malloc(bytes + 1);
+        if (!job->devices || !text)
+                return -ENOMEM;
+        for (size_t i = 0; i < count; i++) {
+                struct registry_device *device = &job->devices[job->count++];
+                struct slice packed = store_text(store_item(reply, i * 4 + 2));
+                device->device = slice_copy(&text, store_text(store_item(reply, i * 4 + 1)));
+                device->cursor = (int64_t)words_uint(words_take(&packed, ' '));
+                device->seen_ms = (int64_t)words_uint(packed);
+                device->depth = store_int(store_item(reply, i * 4 + 3));
+                device->oldest = slice_copy(&text, store_text(store_item(reply, i * 4 + 4)));
+                device->connected = registry_is_connected(job->lease, store_text(store_item(reply, 0)), device->device);
+                struct slice rest = device->oldest;
+                words_take(&rest, ' ');
+                if (device->oldest.len && (device->oldest.ptr[0] == 'j' || device->oldest.ptr[0] == 'x'))
+                        device->oldest_at = (int64_t)words_uint(rest);
+        }
+        return 0;
+}
+
+static void registry_on_devices(void *arg, const struct redisReply *reply) {
+        struct registry_devices *job = arg;
+        if (!reply || registry_take_devices(job, reply) < 0)
+                registry_devices_end(job, true);
+        else
+                registry_ask_oldest(job);
+}
+
 int registry_devices(struct fanout *fanout, const struct lease *lease, struct slice user, int64_t now_ms, registry_fields_fn done, void *arg) {
-        struct registry_job *job = registry_job_new(&user, 1);
+        struct registry_devices *job = calloc(1, sizeof(*job));
         if (!job)
                 return -ENOMEM;
-        job->done_fields = done;
-        job->arg = arg;
-        job->lease = lease;
-        job->now_ms = now_ms;
+        *job = (struct registry_devices){ .fanout = fanout, .lease = lease, .done = done, .arg = arg, .now_ms = now_ms };
         struct call *call = store_call(fanout->store, "devices");
-        call_key(call, KEY_USER, user);
-        call_key(call, KEY_INBOX, user);
-        call_key(call, KEY_DEVICES, user);
-        int r = call_send(call, registry_on_devices, job);
+        store_call_key(call, KEY_USER, user);
+        store_call_key(call, KEY_INBOX, user);
+        store_call_key(call, KEY_DEVICES, user);
+        int r = store_call_send(call, registry_on_devices, job);
         if (r)
                 free(job);
         return registry_result(r);
@@ -275,12 +384,12 @@ int registry_disconnect(struct fanout *fanout, struct slice user, struct slice d
         job->done_fields = done;
         job->arg = arg;
         struct call *call = store_call(fanout->store, "disconnect");
-        call_key(call, KEY_USER, user);
-        call_arg_channels(call, partition_of(user));
-        call_arg(call, user);
-        call_arg(call, device);
-        call_arg_int(call, close_code);
-        int r = call_send(call, registry_on_disconnected, job);
+        store_call_key(call, KEY_USER, user);
+        store_call_arg_channels(call, partition_of(user));
+        store_call_arg(call, user);
+        store_call_arg(call, device);
+        store_call_arg_int(call, close_code);
+        int r = store_call_send(call, registry_on_disconnected, job);
         if (r)
                 free(job);
         return registry_result(r);

@@ -34,6 +34,12 @@ struct registry_attached {
 typedef void (*registry_attached_fn)(void *arg, const struct registry_attached *attached);
 __attribute__((warn_unused_result)) int registry_attach(struct fanout *fanout, const struct registry_session *session, registry_attached_fn done,
                                                         void *arg);
+/*
+ * The same without a session: a sync comes and goes. The stored cursor stays, and so does a session that the device has; a device
+ * never seen before is registered. An ack (-1: none) beyond the head is refused with FANOUT_E_BAD_REQUEST, and nothing is registered.
+ */
+__attribute__((warn_unused_result)) int registry_visit(struct fanout *fanout, const struct registry_session *session, int64_t ack,
+                                                       registry_attached_fn done, void *arg);
 typedef void (*registry_done_fn)(void *arg, int answer);
 /* status: online, away or invisible */
 __attribute__((warn_unused_result)) int registry_set_status(struct fanout *fanout, const struct registry_session *session, struct slice status,

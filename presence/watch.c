@@ -200,12 +200,12 @@ void watch_on_death(struct watch *watch, struct slice node, int64_t last_ms) {
                 /* Others may ask about the user later: the dead node's sessions are taken out of the store. */
                 struct call *call = store_call(watch->fanout->store, "prune");
                 struct slice user = { watched->user, watched->user_len };
-                call_key(call, KEY_USER, user);
-                call_arg_channels(call, partition_of(user));
-                call_arg(call, user);
-                call_arg(call, node);
-                call_arg_int(call, last_ms);
-                if (call_send(call, NULL, NULL))
+                store_call_key(call, KEY_USER, user);
+                store_call_arg_channels(call, partition_of(user));
+                store_call_arg(call, user);
+                store_call_arg(call, node);
+                store_call_arg_int(call, last_ms);
+                if (store_call_send(call, NULL, NULL))
                         log_debug("A dead node's sessions could not be taken out now.");
         }
 }
@@ -256,11 +256,8 @@ static struct watch_request *watch_request_new(struct watch *watch, const struct
         request->users = (struct slice *)(request + 1);
         request->count = count;
         char *text = (char *)(request->users + count);
-        for (size_t i = 0; i < count; i++) {
-                memcpy(text, users[i].ptr, users[i].len);
-                request->users[i] = (struct slice){ text, users[i].len };
-                text += users[i].len;
-        }
+        for (size_t i = 0; i < count; i++)
+                request->users[i] = slice_copy(&text, users[i]);
         list_append(&watch->requests, &request->link);
         return request;
 }
@@ -268,9 +265,9 @@ static struct watch_request *watch_request_new(struct watch *watch, const struct
 static int watch_ask(struct watch_request *request) {
         struct call *call = store_call(request->watch->fanout->store, "watch");
         for (size_t i = 0; i < request->count; i++)
-                call_key(call, KEY_USER, request->users[i]);
-        call_arg(call, node_id(request->watch->fanout->node));
-        int r = call_send(call, watch_on_reply, request);
+                store_call_key(call, KEY_USER, request->users[i]);
+        store_call_arg(call, node_id(request->watch->fanout->node));
+        int r = store_call_send(call, watch_on_reply, request);
         if (r) {
                 list_remove(&request->link);
                 free(request);
@@ -340,9 +337,9 @@ static void watch_unfollow(struct watch *watch, struct watch_follow *follow) {
                 return;
         struct slice user = { watched->user, watched->user_len };
         struct call *call = store_call(watch->fanout->store, "unwatch");
-        call_key(call, KEY_USER, user);
-        call_arg(call, node_id(watch->fanout->node));
-        if (call_send(call, NULL, NULL))
+        store_call_key(call, KEY_USER, user);
+        store_call_arg(call, node_id(watch->fanout->node));
+        if (store_call_send(call, NULL, NULL))
                 log_debug("A user stays followed in the store for now.");
         watch_drop(watch, watched);
 }
@@ -363,8 +360,10 @@ void watch_remove(struct watch *watch, struct watcher *watcher, struct slice use
 void watch_deinit(struct watch *watch, struct watcher *watcher) {
         LIST_FOR_EACH(link, &watch->requests) {
                 struct watch_request *request = LIST_CONTAINER(link, struct watch_request, link);
-                if (request->watcher == watcher)
-                        request->watcher = NULL;
+                if (request->watcher != watcher)
+                        continue;
+                watch_answer(request, FANOUT_E_UNAVAILABLE); /* whoever asked holds something until on_watching */
+                request->watcher = NULL;
         }
         LIST_FOR_EACH(link, &watcher->follows) watch_unfollow(watch, LIST_CONTAINER(link, struct watch_follow, of_watcher));
 }

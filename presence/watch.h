@@ -33,7 +33,7 @@ void watch_init(struct watcher *watcher);
 /* Follows users; on_watching comes with request and "presence":[…] once they are known. 0, FANOUT_E_UNAVAILABLE or -ENOMEM. */
 __attribute__((warn_unused_result)) int watch_add(struct watch *watch, struct watcher *watcher, uint64_t request, const struct slice *users, size_t count);
 void watch_remove(struct watch *watch, struct watcher *watcher, struct slice user);
-/* The session ends: nothing comes any more. */
+/* The session ends: what it asked for ends as unavailable, and nothing comes any more. */
 void watch_deinit(struct watch *watch, struct watcher *watcher);
 
 /* From the node channel and the lease. */

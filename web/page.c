@@ -7,16 +7,35 @@
  */
 #include "web/page.h"
 
-#include "page_files.h"
+#include "web/page_files.h"
 
 /* sizeof counts the literal's NUL, which is not part of the file. */
 #define PAGE(path, type, bytes) { path, type, { bytes, sizeof(bytes) - 1 } }
+#define SCRIPT(name) PAGE("/js/" #name ".js", "text/javascript; charset=utf-8", name##_js)
 
 static const struct page pages[] = {
         PAGE("/", "text/html; charset=utf-8", index_html),
         PAGE("/demo.css", "text/css; charset=utf-8", demo_css),
-        PAGE("/demo.js", "text/javascript; charset=utf-8", demo_js),
         PAGE("/icon.svg", "image/svg+xml; charset=utf-8", icon_svg),
+        SCRIPT(composer),
+        SCRIPT(demo),
+        SCRIPT(details),
+        SCRIPT(dom),
+        SCRIPT(ids),
+        SCRIPT(journal),
+        SCRIPT(kept),
+        SCRIPT(limits),
+        SCRIPT(link),
+        SCRIPT(message),
+        SCRIPT(outbox),
+        SCRIPT(people),
+        SCRIPT(reading),
+        SCRIPT(retry),
+        SCRIPT(room),
+        SCRIPT(status),
+        SCRIPT(timeline),
+        SCRIPT(view),
+        SCRIPT(words),
 };
 
 const struct page *page_find(struct slice path) {

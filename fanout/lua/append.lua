@@ -1,6 +1,7 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- b1_append: stores one entry and brings it to the members' inboxes.
 --
--- KEYS  conv, log, members, ops, ops_old, pending, then user and inbox of each name
+-- KEYS  conv, log, members, ops, ops_old, pending, states, then user and inbox of each name
 -- ARGV  channels, counters, conv, from, device, session, digest of (from, op), op, kind, ref, body, mv, trusted (1: the
 --       backend, which need not be a member), inbox_max, log_max, complete (1: the names are all members), names …
 -- gives {'ok', seq, at} | {'dup', seq, at} | {'members', mv, names} | {'err', code}
@@ -8,11 +9,12 @@
 -- append#1  The same digest never makes a second entry (while it is remembered: limits OPS_REMEMBERED, OPS_AGE_MS).
 -- append#2  Nothing is written unless the answer is 'ok'.
 -- append#3  If not all members were named, the entry is on the pending set until all deliveries are confirmed.
+-- append#4  An edit, deletion or reaction is of a message that is there and not deleted; see state_refuses().
 local OPS_MAX, OPS_AGE_MS = 10000, 604800000
 
 redis.register_function('b1_append', function(keys, args)
   local conv, from, digest = args[3], args[4], args[7]
-  local h = redis.call('HMGET', keys[1], 'kind', 'seq', 'mv', 'at', 'oa')
+  local h = redis.call('HMGET', keys[1], 'kind', 'seq', 'mv', 'at', 'oa', 'lm')
   if not h[1] then
     return { 'err', 'not_found' }
   end
@@ -30,6 +32,11 @@ redis.register_function('b1_append', function(keys, args)
     local at = entry[1] and string.match(entry[1][2][2], '^%d+') or h[4]
     return { 'dup', tonumber(seen), tonumber(at) }
   end
+  local kind, ref = args[9], args[10]
+  local code = kind ~= 'message' and state_refuses(keys[2], keys[3], keys[7], kind, ref, from, args[13] == '1')
+  if code then
+    return { 'err', code }
+  end
   if h[3] ~= args[12] then
     return stale(keys[1], keys[3])
   end
@@ -38,8 +45,11 @@ redis.register_function('b1_append', function(keys, args)
   local at = math.max(now, tonumber(h[4]) or 0)
   local id = text(seq)
   if began and (now - began >= OPS_AGE_MS or (seq % 64 == 0 and redis.call('HLEN', keys[4]) >= OPS_MAX)) then
-    redis.call('RENAME', keys[4], keys[5])
-    redis.call('PEXPIRE', keys[5], OPS_AGE_MS)
+    -- Of a conversation that was silent for two ages there is nothing left to keep.
+    if redis.call('EXISTS', keys[4]) == 1 then
+      redis.call('RENAME', keys[4], keys[5])
+      redis.call('PEXPIRE', keys[5], OPS_AGE_MS)
+    end
     began = nil
   end
   if began then
@@ -52,11 +62,19 @@ redis.register_function('b1_append', function(keys, args)
     -- A conversation that falls silent forgets its ops by itself, after two ages.
     redis.call('PEXPIRE', keys[4], 2 * OPS_AGE_MS)
   end
-  local header = text(at) .. ' ' .. args[9] .. ' ' .. args[10] .. ' ' .. from .. ' ' .. args[5] .. ' ' .. args[8]
+  local header = text(at) .. ' ' .. kind .. ' ' .. ref .. ' ' .. from .. ' ' .. args[5] .. ' ' .. args[8]
   redis.call('XADD', keys[2], 'MAXLEN', '~', args[15], id .. '-0', 'e', header .. '\n' .. args[11])
+  if kind ~= 'message' then
+    state_note(keys[2], keys[7], kind, ref, id, tonumber(args[15]))
+  end
+  if kind ~= 'message' and not h[6] then
+    redis.call('HSET', keys[1], 'lm', h[2]) -- all before it are messages
+  elseif kind == 'message' and h[6] then
+    redis.call('HSET', keys[1], 'lm', id)
+  end
 
   local targets = {}
-  fan_message(keys, 7, args, 17, conv, seq, from, tonumber(args[14]), targets)
+  fan_message(keys, 8, args, 17, conv, seq, from, tonumber(args[14]), targets)
   publish_all(args[1], args[2], targets, 'M', id .. ' ' .. conv .. ' ' .. args[6] .. ' ' .. header, args[11])
   if args[16] ~= '1' then
     redis.call('ZADD', keys[6], text(now), 'm ' .. id .. ' ' .. conv)

@@ -15,7 +15,8 @@
 -- depend on data; they are made from a prefix that carries the call's hash tag, so they stay in the call's slot.
 --
 -- Packed forms (ids have no spaces; an op may, so it comes last):
---   pointer  m <seq> <conv> | o <seq> <conv> (own message) | r <user> <conv> | j <at> <action> <role> <user> <conv>
+--   pointer  m <seq> <conv> | o <seq> <conv> (own message) | r <user> <conv> | j <at> <action> <role> <user> <conv> |
+--            x <at> <op> (a notification)
 --   entry    <at> <kind> <ref> <from> <device> <op> \n <body>
 --   member   <role> <delivered> <read>
 --   live     one line a session: <device> <session> <node> <flags>      flags: o online, a away, b background

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- b1_members: a conversation and its members.
 -- KEYS conv, members   gives {kind, epoch, seq, mv, public, flat members} or {} if there is none
 redis.register_function{
@@ -21,10 +22,15 @@ redis.register_function{
 -- gives {'ok', mv} | {'members', mv, names} | {'err', code}
 --
 -- change#1  A new member's watermarks stand at the present seq: what was before is history, not unread.
+-- change#2  The version of a member list never comes twice, not even after the conversation was deleted or the store lost its
+--           past: hubs compare it with the list they remember, and would deliver to those who were members then.
+-- change#3  A conversation that is made again goes on behind its old seq: inboxes may still point to its old entries, and must
+--           not find new ones there.
 redis.register_function('b1_change', function(keys, args)
   local conv, epoch = args[3], args[7]
   local h = redis.call('HMGET', keys[1], 'mv', 'seq', 'kind')
-  if (h[1] or '0') ~= args[4] then
+  local exists = h[3]
+  if (exists and h[1] or '0') ~= args[4] then
     return stale(keys[1], keys[2])
   end
   local count = tonumber(args[10])
@@ -34,10 +40,11 @@ redis.register_function('b1_change', function(keys, args)
     key_of[args[i]] = 3 + (i - first) * 2
   end
   local seq = tonumber(h[2]) or 0
-  local mv = (tonumber(h[1]) or 0) + 1
   local now = now_ms()
-  if not h[1] then
-    redis.call('HSET', keys[1], 'kind', args[5], 'epoch', epoch, 'seq', '0', 'mv', text(mv), 'at', '0')
+  local mv = math.max((tonumber(h[1]) or 0) + 1, now)
+  if not exists then
+    redis.call('HSET', keys[1], 'kind', args[5], 'epoch', epoch, 'seq', text(seq), 'mv', text(mv), 'at', '0')
+    redis.call('PERSIST', keys[1])
   else
     redis.call('HSET', keys[1], 'mv', text(mv))
     if args[5] ~= '' and args[5] ~= h[3] then
@@ -82,38 +89,43 @@ redis.register_function('b1_change', function(keys, args)
   return { 'ok', mv }
 end)
 
--- b1_delete: removes a conversation; every member is told of the own removal.
--- KEYS conv, members, log, ops, ops_old, then user and inbox of each name
+-- b1_delete: removes a conversation; every member is told of the own removal. Its seq and the version of its member list are
+-- kept for a year (change#2, change#3).
+-- KEYS conv, members, log, ops, ops_old, states, then user and inbox of each name
 -- ARGV channels, counters, conv, mv expected, inbox_max, names …    gives {'ok'} | {'members', …} | {'err', code}
+local GONE_MS = 31536000000
+
 redis.register_function('b1_delete', function(keys, args)
   local conv = args[3]
-  local mv = redis.call('HGET', keys[1], 'mv')
-  if not mv then
+  local h = redis.call('HMGET', keys[1], 'mv', 'seq', 'kind')
+  if not h[3] then
     return { 'err', 'not_found' }
   end
-  if mv ~= args[4] then
+  if h[1] ~= args[4] then
     return stale(keys[1], keys[2])
   end
   local now = now_ms()
   for i = 6, #args do
-    local k = 6 + (i - 6) * 2
+    local k = 7 + (i - 6) * 2
     local about = text(now) .. ' removed member ' .. args[i] .. ' ' .. conv
     local targets = {}
     fan_pointer({ keys[k], keys[k + 1] }, 1, { args[i] }, 1, conv, 'j ' .. about, tonumber(args[5]), targets)
     publish_all(args[1], args[2], targets, 'J', about, '')
     redis.call('HDEL', keys[k], 'c:' .. conv)
   end
-  redis.call('DEL', keys[1], keys[2], keys[3], keys[4], keys[5])
+  redis.call('DEL', keys[1], keys[2], keys[3], keys[4], keys[5], keys[6])
+  redis.call('HSET', keys[1], 'mv', h[1], 'seq', h[2])
+  redis.call('PEXPIRE', keys[1], GONE_MS)
   return { 'ok' }
 end)
 
 -- b1_history: a page of a log, ascending.
--- KEYS conv, members, log   ARGV user ('' trusted), before (0: none), after (-1: none), limit, bytes
--- gives {'ok', epoch, seq, more, seq1, entry1, seq2, entry2 …} | {'err', code}
+-- KEYS conv, members, log, states   ARGV user ('' trusted), before (0: none), after (-1: none), limit, bytes, versions (1: with them)
+-- gives {'ok', epoch, seq, more, seq1, entry1, state1, seq2, entry2, state2 …} | {'err', code}; the states are state_read()'s
 redis.register_function{
   function_name = 'b1_history',
   callback = function(keys, args)
-    local h = redis.call('HMGET', keys[1], 'epoch', 'seq', 'public')
+    local h = redis.call('HMGET', keys[1], 'epoch', 'seq', 'public', 'lm')
     if not h[1] then
       return { 'err', 'not_found' }
     end
@@ -129,51 +141,88 @@ redis.register_function{
       local to = tonumber(args[2]) > 0 and '(' .. args[2] .. '-0' or '+'
       rows = redis.call('XREVRANGE', keys[3], to, '-', 'COUNT', limit + 1)
     end
-    local kept, size = 0, 0
+    local kept, size, shown = 0, 0, {}
     for i = 1, math.min(#rows, limit) do
-      size = size + #rows[i][2][2]
+      local seq, entry = string.match(rows[i][1], '^%d+'), rows[i][2][2]
+      local state, entry_size = '', #entry
+      if h[4] then
+        entry, state, entry_size = state_read(keys[3], keys[4], seq, entry, bytes, args[6] == '1')
+      end
+      size = size + entry_size
       if kept > 0 and size > bytes then
         break
       end
       kept = i
+      shown[i] = { tonumber(seq), entry, state }
     end
     local out = { 'ok', h[1], tonumber(h[2]), #rows > kept and 1 or 0 }
     for i = 1, kept do
-      local row = rows[up and i or kept + 1 - i]
-      out[#out + 1] = tonumber(string.match(row[1], '^%d+'))
-      out[#out + 1] = row[2][2]
+      local row = shown[up and i or kept + 1 - i]
+      out[#out + 1] = row[1]
+      out[#out + 1] = row[2]
+      out[#out + 1] = row[3]
     end
     return out
   end,
   flags = { 'no-writes' },
 }
 
+-- How many messages of others lie behind read and are not deleted. Looks at no more entries and bytes than left has; those not
+-- looked at count as unread.
+local UNREAD_STEP = 64
+
+local function count_unread(log_key, user, read, seq, left)
+  local unread, at, counted = 0, read, {}
+  while at < seq and left.entries > 0 and left.bytes > 0 do
+    local rows = redis.call('XRANGE', log_key, '(' .. text(at) .. '-0', '+', 'COUNT', UNREAD_STEP)
+    for _, row in ipairs(rows) do
+      local kind, ref, from = string.match(row[2][2], '^%S+ (%S+) (%S*) (%S*)')
+      if kind == 'message' and from ~= user then
+        unread = unread + 1
+        counted[string.match(row[1], '^%d+')] = true
+      elseif kind == 'delete' and counted[ref] then
+        unread = unread - 1 -- a deletion always comes behind its message
+      end
+      left.bytes = left.bytes - #row[2][2]
+    end
+    left.entries = left.entries - #rows
+    if #rows == 0 then
+      return unread
+    end
+    at = tonumber(string.match(rows[#rows][1], '^%d+'))
+  end
+  return unread + seq - at
+end
+
 -- b1_infos: what a member sees of conversations.
--- KEYS conv, members, log of each   ARGV user, how many entries to count at most
--- gives for each {kind, epoch, seq, delivered, read, unread, last seq, last entry or ''} or {} if it is gone or the user is no member
+-- KEYS conv, members, log, states of each   ARGV user, how many entries to count at most, bytes
+-- gives for each {kind, epoch, seq, delivered, read, unread, seq of the latest message, entry or '', state} or {} if it is gone
+-- or the user is no member; fewer than asked if bytes ran out (the first always comes)
 redis.register_function{
   function_name = 'b1_infos',
   callback = function(keys, args)
-    local user, count_max = args[1], tonumber(args[2])
-    local out = {}
-    for k = 1, #keys, 3 do
-      local h = redis.call('HMGET', keys[k], 'kind', 'epoch', 'seq')
+    local user, bytes = args[1], tonumber(args[3])
+    local left = { entries = tonumber(args[2]), bytes = bytes * 16 }
+    local out, size = {}, 0
+    for k = 1, #keys, 4 do
+      local h = redis.call('HMGET', keys[k], 'kind', 'epoch', 'seq', 'lm')
       local role, delivered, read = member_of(redis.call('HGET', keys[k + 1], user))
       if not h[1] or not role then
         out[#out + 1] = {}
       else
-        local unread = 0
-        if tonumber(h[3]) > read then
-          for _, row in ipairs(redis.call('XRANGE', keys[k + 2], '(' .. text(read) .. '-0', '+', 'COUNT', count_max)) do
-            local kind, from = string.match(row[2][2], '^%S+ (%S+) %S* (%S*)')
-            if kind == 'message' and from ~= user then
-              unread = unread + 1
-            end
-          end
+        local seq = tonumber(h[3])
+        local last = h[4] or h[3]
+        local entry, state = log_entry(keys[k + 2], last) or '', ''
+        local entry_size = #entry
+        if h[4] and entry ~= '' then
+          entry, state, entry_size = state_read(keys[k + 2], keys[k + 3], last, entry, bytes, false)
         end
-        local last = redis.call('XREVRANGE', keys[k + 2], '+', '-', 'COUNT', 1)[1]
-        out[#out + 1] = { h[1], h[2], tonumber(h[3]), delivered, read, unread,
-          last and tonumber(string.match(last[1], '^%d+')) or 0, last and last[2][2] or '' }
+        size = size + entry_size
+        if k > 1 and size > bytes then
+          break
+        end
+        out[#out + 1] = { h[1], h[2], seq, delivered, read, count_unread(keys[k + 2], user, read, seq, left),
+          tonumber(last), entry, state }
       end
     end
     return out

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- b1_deliver: the second half of append, for members whom the first call did not name (other slots, large groups), and the
 -- sweeper's repair. May be repeated at will.
 --
@@ -26,12 +27,13 @@ redis.register_function{
   flags = { 'no-writes' },
 }
 
--- b1_entry: an entry and the members it is for.   KEYS conv, log, members   ARGV seq   gives {mv, names, entry or ''}
+-- b1_entry: an entry and the members it is for.   KEYS conv, log, members, states   ARGV seq   gives {mv, names, entry or ''}
 redis.register_function{
   function_name = 'b1_entry',
   callback = function(keys, args)
-    local entry = redis.call('XRANGE', keys[2], args[1] .. '-0', args[1] .. '-0')
-    return { redis.call('HGET', keys[1], 'mv') or '0', redis.call('HKEYS', keys[3]), entry[1] and entry[1][2][2] or '' }
+    local entry = log_entry(keys[2], args[1])
+    entry = entry and redacted(keys[4], args[1], entry) or ''
+    return { redis.call('HGET', keys[1], 'mv') or '0', redis.call('HKEYS', keys[3]), entry }
   end,
   flags = { 'no-writes' },
 }

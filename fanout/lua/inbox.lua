@@ -1,7 +1,8 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- b1_sync: one page of an inbox, as pointers.
--- KEYS user, inbox, receipts   ARGV after (n), limit
+-- KEYS user, inbox, receipts, notices   ARGV after (n), limit
 -- gives {epoch, base, head, pointer …}; the first pointer is the event max(after, base) + 1. A receipt that a later one
--- replaced comes as ''.
+-- replaced, or a notification that is over, comes as ''.
 redis.register_function{
   function_name = 'b1_sync',
   callback = function(keys, args)
@@ -18,6 +19,8 @@ redis.register_function{
           if tonumber(redis.call('HGET', keys[3], conv .. ' ' .. about)) ~= after + i then
             pointer = ''
           end
+        elseif string.byte(pointer) == 120 and notice_is_over(keys[4], pointer, now_ms()) then -- 'x'
+          pointer = ''
         end
         out[#out + 1] = pointer
       end
@@ -28,20 +31,29 @@ redis.register_function{
 }
 
 -- b1_fetch: what pointers point to, in their order, until bytes are used up (the first always comes).
--- KEYS the log or members key of each   ARGV bytes, then for each 'm' seq or 'r' user
--- gives the entry or packed member of each, '' where it is gone; fewer than asked if bytes ran out
+-- KEYS for each the log and states, or the members, or the notices   ARGV bytes, then for each 'm' seq, 'r' user or 'x' op
+-- gives the entry, packed member or notification of each, '' where it is gone; fewer than asked if bytes ran out
 redis.register_function{
   function_name = 'b1_fetch',
   callback = function(keys, args)
     local out, size, bytes = {}, 0, tonumber(args[1])
-    for i = 1, #keys do
+    local key, has_states = 1, {} -- asked once for each conversation of the page
+    for i = 1, (#args - 1) / 2 do
       local value
       local what, which = args[i * 2], args[i * 2 + 1]
       if what == 'm' then
-        local row = redis.call('XRANGE', keys[i], which .. '-0', which .. '-0')[1]
-        value = row and row[2][2] or ''
+        local states_key = keys[key + 1]
+        value = log_entry(keys[key], which) or ''
+        if has_states[states_key] == nil then
+          has_states[states_key] = redis.call('EXISTS', states_key) == 1
+        end
+        if has_states[states_key] and value ~= '' then
+          value = redacted(states_key, which, value)
+        end
+        key = key + 2
       else
-        value = redis.call('HGET', keys[i], which) or ''
+        value = redis.call('HGET', keys[key], what == 'x' and 'n:' .. which or which) or ''
+        key = key + 1
       end
       size = size + #value
       if i > 1 and size > bytes then
@@ -69,7 +81,7 @@ redis.register_function{
 
 -- b1_ack: cursors move on.
 --
--- KEYS  user, inbox, devices, receipts of each
+-- KEYS  user, inbox, devices, receipts, notices of each
 -- ARGV  device_age_ms, then device and n of each
 -- gives for each a flat list conv, seq …: the highest entry by others in each conversation that is acknowledged now for the first time
 --
@@ -79,8 +91,8 @@ redis.register_function('b1_ack', function(keys, args)
   local out = {}
   local now = now_ms()
   local oldest = now - tonumber(args[1])
-  for i = 0, #keys / 4 - 1 do
-    local user_key, inbox_key, devices_key, receipts_key = keys[i * 4 + 1], keys[i * 4 + 2], keys[i * 4 + 3], keys[i * 4 + 4]
+  for i = 0, #keys / 5 - 1 do
+    local user_key, inbox_key, devices_key, receipts_key, notices_key = unpack(keys, i * 5 + 1, i * 5 + 5)
     local device, n = args[i * 2 + 2], tonumber(args[i * 2 + 3])
     local high, order = {}, {}
     local packed = redis.call('HGET', devices_key, device)
@@ -97,6 +109,8 @@ redis.register_function('b1_ack', function(keys, args)
               order[#order + 1] = conv
             end
             high[conv] = math.max(high[conv] or 0, tonumber(seq))
+          elseif string.byte(pointer) == 120 then -- 'x'
+            notice_delivered(notices_key, pointer, now)
           end
         end
       end

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- b1_store: the epoch of the store, made once.   KEYS store   ARGV a random epoch   gives the epoch
 redis.register_function('b1_store', function(keys, args)
   redis.call('HSETNX', keys[1], 'epoch', args[1])
@@ -39,14 +40,14 @@ end)
 -- KEYS conv, members, then user of each name   ARGV channels, conv, from, mv, letter, header, body, names …
 -- gives {'ok', how many nodes} | {'members', mv, names} | {'err', code}
 redis.register_function('b1_cast', function(keys, args)
-  local mv = redis.call('HGET', keys[1], 'mv')
-  if not mv then
+  local h = redis.call('HMGET', keys[1], 'kind', 'mv')
+  if not h[1] then
     return { 'err', 'not_found' }
   end
   if redis.call('HEXISTS', keys[2], args[3]) == 0 then
     return { 'err', 'forbidden' }
   end
-  if mv ~= args[4] then
+  if h[2] ~= args[4] then
     return stale(keys[1], keys[2])
   end
   local targets, nodes = {}, 0

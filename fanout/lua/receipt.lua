@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- b1_receipt: raises a member's watermarks and tells the members.
 --
 -- KEYS  conv, members, then user, inbox and receipts of each name
@@ -6,8 +7,8 @@
 --
 -- receipt#1  Watermarks only rise, never above the conversation's seq, and delivered is never below read.
 redis.register_function('b1_receipt', function(keys, args)
-  local h = redis.call('HMGET', keys[1], 'seq', 'mv')
-  if not h[1] then
+  local h = redis.call('HMGET', keys[1], 'seq', 'mv', 'kind')
+  if not h[3] then
     return { 'err', 'not_found' }
   end
   local role, delivered, read = member_of(redis.call('HGET', keys[2], args[4]))

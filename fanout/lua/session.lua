@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Tells the nodes that follow a user's presence.
 local function tell_presence(channels, counters, user_key, user, live)
   local h = redis.call('HMGET', user_key, 'watch', 'seen', 'inv')
@@ -27,6 +28,22 @@ local function write_live(user_key, lines)
   return live
 end
 
+-- A user has so many devices at most: the one not seen for longest makes room for a new one.
+local function make_room(devices_key, devices_max)
+  if redis.call('HLEN', devices_key) < devices_max then
+    return
+  end
+  local oldest_device, oldest_seen
+  local all = redis.call('HGETALL', devices_key)
+  for i = 1, #all, 2 do
+    local seen = tonumber(string.match(all[i + 1], '^%d+ (%d+)'))
+    if not oldest_seen or seen < oldest_seen then
+      oldest_device, oldest_seen = all[i], seen
+    end
+  end
+  redis.call('HDEL', devices_key, oldest_device)
+end
+
 -- b1_attach: a session of a device begins.
 --
 -- KEYS  user, inbox, devices
@@ -36,8 +53,7 @@ end
 --
 -- attach#1  A device has at most one session: an earlier one is told (K) and its line is gone.
 -- attach#2  A device never seen before starts at the head.
--- attach#3  With again, a device that meanwhile has another session keeps that one ('err' 'conflict'), and a cursor that is
---           there stays. After a lost past none is there; without one its acknowledgements would be those of a stranger.
+-- attach#3  With again, a device that meanwhile has another session keeps that one ('err' 'conflict').
 redis.register_function('b1_attach', function(keys, args)
   local user, device, node, session = args[3], args[4], args[5], args[6]
   local h = redis.call('HMGET', keys[1], 'epoch', 'base', 'live')
@@ -73,19 +89,7 @@ redis.register_function('b1_attach', function(keys, args)
   if not cursor then
     fresh = 1
     cursor = head
-    local devices = redis.call('HLEN', keys[3])
-    if devices >= tonumber(args[11]) then
-      -- The one not seen for longest makes room.
-      local oldest_device, oldest_seen
-      local all = redis.call('HGETALL', keys[3])
-      for i = 1, #all, 2 do
-        local seen = tonumber(string.match(all[i + 1], '^%d+ (%d+)'))
-        if not oldest_seen or seen < oldest_seen then
-          oldest_device, oldest_seen = all[i], seen
-        end
-      end
-      redis.call('HDEL', keys[3], oldest_device)
-    end
+    make_room(keys[3], tonumber(args[11]))
   end
   if args[9] ~= '' then
     local n = tonumber(args[10])
@@ -97,7 +101,7 @@ redis.register_function('b1_attach', function(keys, args)
       cursor = n
     end
   end
-  if args[12] ~= '1' or fresh == 1 then
+  if args[12] ~= '1' or not packed then
     redis.call('HSET', keys[3], device, text(cursor) .. ' ' .. text(now))
   end
   lines[#lines + 1] = device .. ' ' .. session .. ' ' .. node .. ' ' .. args[7]
@@ -223,15 +227,30 @@ redis.register_function{
   flags = { 'no-writes' },
 }
 
--- b1_devices: the devices of a user.   KEYS user, inbox, devices   gives {base, head, live, device, packed …}
+-- b1_devices: the devices of a user.
+-- KEYS user, inbox, devices   gives {live, device, packed, depth, oldest …}
+-- depth: events behind the cursor; oldest: the first pointer behind the cursor that has a time (receipts have none), or ''
 redis.register_function{
   function_name = 'b1_devices',
   callback = function(keys, args)
     local h = redis.call('HMGET', keys[1], 'base', 'live')
     local base = tonumber(h[1]) or 0
-    local out = { base, base + redis.call('LLEN', keys[2]), h[2] or '' }
-    for _, value in ipairs(redis.call('HGETALL', keys[3])) do
-      out[#out + 1] = value
+    local length = redis.call('LLEN', keys[2])
+    local out = { h[2] or '' }
+    local all = redis.call('HGETALL', keys[3])
+    for i = 1, #all, 2 do
+      local index = math.max(tonumber(string.match(all[i + 1], '^%d+')) - base, 0)
+      local oldest = ''
+      for _, pointer in ipairs(redis.call('LRANGE', keys[2], index, index + 63)) do
+        if string.byte(pointer) ~= 114 then -- 'r'
+          oldest = pointer
+          break
+        end
+      end
+      out[#out + 1] = all[i]
+      out[#out + 1] = all[i + 1]
+      out[#out + 1] = length - index
+      out[#out + 1] = oldest
     end
     return out
   end,

@@ -3,7 +3,7 @@
 // demo.mjs: the demo page does what it promises, in a real browser.
 //
 //     node tests/browser/demo.mjs build/hub/belfry        starts a hub of its own
-//     BELFRY_URL=http://… node tests/browser/demo.mjs     uses one that runs (the crash is skipped then)
+//     BELFRY_URL=http://… node tests/browser/demo.mjs     uses one that runs (the crashes are skipped then)
 //
 // CHROMIUM names the browser, /usr/bin/chromium if unset. Output is TAP; the exit status is 1 if anything failed.
 // Nothing here sleeps: every wait is for something to be seen, and fails with the page's state after LIMIT_MS.
@@ -41,9 +41,10 @@ async function startHub(binary) {
 }
 
 // The hub's children are its workers and, without --redis, one redis-server.
-function workersOf(pid) {
+function childrenOf(pid) {
   const children = execFileSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' }).trim().split('\n').map(Number);
-  return children.filter((child) => !readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('redis-server'));
+  const isRedis = (child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('redis-server');
+  return { workers: children.filter((child) => !isRedis(child)), redis: children.filter(isRedis) };
 }
 
 // ---- The page
@@ -206,30 +207,33 @@ try {
     await bob.waitForSelector(`${byId('presence-alice')}[data-status="online"]`);
   });
 
-  const crash = 'all workers killed with kill -9: nothing is lost, nothing comes twice';
-  if (hub.child) {
-    await ok(crash, async () => {
-      const workers = workersOf(hub.child.pid);
-      assert.ok(workers.length > 0, 'the hub has workers');
-      await say(alice, 'Before the crash');
-      for (const worker of workers) process.kill(worker, 'SIGKILL');
-      await say(alice, 'During the crash');
-      await say(bob, 'I noticed nothing');
+  for (const victim of ['workers', 'redis']) {
+    const name = `${victim} killed with kill -9: nothing is lost, nothing comes twice`;
+    if (!hub.child) {
+      skip(name, 'the hub was started by someone else');
+      continue;
+    }
+    await ok(name, async () => {
+      const pids = childrenOf(hub.child.pid)[victim];
+      assert.ok(pids.length > 0, `the hub has ${victim}`);
+      const [before, during, other] = ['Before', 'During', 'I noticed nothing of'].map((text) => `${text} the end of ${victim}`);
+      await say(alice, before);
+      for (const pid of pids) process.kill(pid, 'SIGKILL');
+      await say(alice, during);
+      await say(bob, other);
       for (const page of [alice, bob]) {
-        for (const text of ['Before the crash', 'During the crash', 'I noticed nothing']) await sees(page, text);
+        for (const text of [before, during, other]) await sees(page, text);
         await page.waitForSelector(`${byId('connection-state')}[data-state="online"]`);
       }
-      await sees(alice, 'During the crash', 'read');
-      await sees(bob, 'I noticed nothing', 'read');
+      await sees(alice, during, 'read');
+      await sees(bob, other, 'read');
       // Only the order between the two writers is open: take it from one page, and expect it on the other.
       said.push(...(await texts(alice)).slice(said.length));
-      assert.deepEqual(said.slice(-3).sort(), ['Before the crash', 'During the crash', 'I noticed nothing']);
-      assert.ok(said.indexOf('Before the crash') < said.indexOf('During the crash'), 'order of one writer');
+      assert.deepEqual(said.slice(-3).sort(), [before, during, other].sort());
+      assert.ok(said.indexOf(before) < said.indexOf(during), 'order of one writer');
       await seesExactly(alice, said);
       await seesExactly(bob, said);
     });
-  } else {
-    skip(crash, 'the hub was started by someone else');
   }
 
   await ok('a reload shows the room as it was and goes on from its cursor', async () => {

@@ -179,7 +179,7 @@ tap.note(`presence right after ${recoveries[Math.floor(recoveries.length / 2)]} 
 
 for (const device of devices) device.drop();
 const ended = await hub.stop();
-tap.ok(ended.code === 0, 'SIGTERM ends the hub with status 0', `${JSON.stringify(ended)}\n${hub.log(20)}`);
+tap.ok(ended.code === 0 && !hub.complaint(), 'SIGTERM ends the hub with status 0, and no sanitizer had to complain', `${JSON.stringify(ended)} ${hub.complaint()}\n${hub.log(20)}`);
 if (tap.failed.length > 0) tap.note(hub.log(60));
 tap.note(`to repeat: kill.mjs --rounds ${rounds} --seed ${chance.seed}`);
 tap.finish();

@@ -96,5 +96,5 @@ await tap.run('when all go at once, the worker forgets them all', () =>
   eventually(async () => (await hub.api.metrics()).belfry_connections.worker1 === 0, 'belfry_connections falls to 0', { deadline_ms: 60000 }),
 );
 const ended = await hub.stop();
-tap.ok(ended.code === 0, 'SIGTERM ends the hub with status 0', `${JSON.stringify(ended)}\n${hub.log(20)}`);
+tap.ok(ended.code === 0 && !hub.complaint(), 'SIGTERM ends the hub with status 0, and no sanitizer had to complain', `${JSON.stringify(ended)} ${hub.complaint()}\n${hub.log(20)}`);
 tap.finish();

@@ -104,7 +104,11 @@ const refused = [
   ['an edit of seq 0', send({ kind: 'edit', ref: 0 }), ['bad_request', 'not_found']],
   ['an edit of a seq below zero', send({ kind: 'edit', ref: -1 }), ['bad_request']],
   ['an edit of a seq that is a word', send({ kind: 'edit', ref: '1' }), ['bad_request']],
-  ['an edit of a seq that is not yet', send({ kind: 'edit', ref: 4711 }), ['bad_request', 'not_found', 'conflict']],
+  ['an edit of a seq that is not yet', send({ kind: 'edit', ref: 4711 }), ['not_found']],
+  ['a deletion of a seq that is not yet', send({ kind: 'delete', ref: 4711 }), ['not_found']],
+  ['a reaction to a seq that is not yet', send({ kind: 'react', ref: 4711 }), ['not_found']],
+  ['a reaction to a seq that can never be', send({ kind: 'react', ref: 4611686018427387903 }), ['bad_request', 'not_found']],
+  ['an edit in the conversation of others', send({ conv: 'vault', kind: 'edit', ref: 1 }), ['forbidden']],
   ['a send to nowhere', send({ conv: 'nowhere' }), ['not_found']],
   ['a send to the conversation of others', send({ conv: 'vault' }), ['forbidden']],
   ['a read without a seq', { type: 'read', conv: 'c' }, ['bad_request']],
@@ -122,6 +126,7 @@ const refused = [
   ['history with a limit of 201', { type: 'history', conv: 'c', limit: 201 }, ['bad_request', 'too_large']],
   ['history with a limit that is a word', { type: 'history', conv: 'c', limit: 'all' }, ['bad_request']],
   ['history after a word', { type: 'history', conv: 'c', after: 'x' }, ['bad_request']],
+  ['history with versions that are a word', { type: 'history', conv: 'c', versions: 'all' }, ['bad_request']],
   ['history before and after', { type: 'history', conv: 'c', before: 5, after: 1 }, ['bad_request']],
   ['conversations with a limit of 201', { type: 'conversations', limit: 201 }, ['bad_request', 'too_large']],
   ['conversations after a number', { type: 'conversations', after: 5 }, ['bad_request']],
@@ -134,7 +139,6 @@ const refused = [
   ['a watch of 201 users', { type: 'watch', users: Array.from({ length: 201 }, (_, i) => `u${i}`) }, ['bad_request', 'too_large']],
   ['a status that does not exist', { type: 'status', status: 'dancing' }, ['bad_request']],
   ['a status that is a number', { type: 'status', status: 1 }, ['bad_request']],
-  ['a fresh token that is rubbish', { type: 'auth', token: 'rubbish' }, ['unauthorized', 'bad_request']],
   ['an auth without a token', { type: 'auth' }, ['unauthorized', 'bad_request']],
 ];
 const refusedCases = refused.map(([sentence, request, codes]) => ({
@@ -266,6 +270,17 @@ const brokenCases = broken.map(([sentence, act]) => ({
 
 const rightCases = [
   {
+    name: 'a fresh token that is rubbish gets error unauthorized, and whether the session goes on is told',
+    async run(bench) {
+      const raw = await bench.session();
+      const reply = await ask(raw, { type: 'auth', token: 'rubbish' });
+      expect(reply.type === 'error' && reply.code === 'unauthorized', `it was answered ${JSON.stringify(reply)}`);
+      raw.text({ type: 'ping', id: 7777 });
+      await raw.until(() => raw.closed || raw.messages.some((each) => each.id === 7777), 'a pong or a close');
+      if (raw.closed) expect(raw.closed.code === 4401, `it was closed with ${raw.closed.code}`);
+    },
+  },
+  {
     name: 'fields nobody knows are ignored',
     async run(bench) {
       const raw = await bench.session();
@@ -377,7 +392,7 @@ const rightCases = [
   {
     name: 'ids of 128 bytes and of any script are taken',
     async run(bench) {
-      for (const conv of ['z'.repeat(128), 'плоскость-🔔', 'a:b{c}*?[d]', '..', '%2e%2e']) {
+      for (const conv of ['z'.repeat(128), 'плоскость-🔔', 'a:b{c}*?[d]', '%2e%2e', 'a.b', '#', '?x=1', '+']) {
         await bench.hub.api.conversation(conv, ['alice']);
         const raw = await bench.session();
         const reply = await ask(raw, { type: 'send', conv, op: 'x', body: conv });

@@ -13,6 +13,7 @@ import { makeToken } from '../lib/token.mjs';
 import { eventually } from '../lib/until.mjs';
 import { frameCases } from './frames.mjs';
 import { httpCases } from './http.mjs';
+import { syncCases } from './sync.mjs';
 import { upgradeCases } from './upgrade.mjs';
 
 const HELLO_MS = 300;
@@ -73,16 +74,18 @@ async function unharmed() {
   if (String(now) !== String(workers)) throw new Error(`the workers ${workers} have become ${now}\n${hub.log(20)}`);
   for (const [conv, count] of stored) {
     const log = await hub.api.log(conv);
-    if (log.length !== count) throw new Error(`${conv} holds ${log.length} messages instead of ${count}: ${JSON.stringify(log.slice(-3))}`);
+    if (log.length === count) continue;
+    stored.set(conv, log.length); // this case is blamed, and not those after it
+    throw new Error(`${conv} holds ${log.length} messages instead of ${count}: ${JSON.stringify(log.slice(-3)).slice(0, 500)}`);
   }
 }
 
-for (const { name, run } of [...upgradeCases, ...frameCases, ...httpCases]) {
+for (const { name, run } of [...upgradeCases, ...frameCases, ...httpCases, ...syncCases]) {
   if (only && !name.includes(only)) continue;
   await tap.run(name, async () => {
     const bench = new Bench();
     try {
-      await run(bench);
+      await run(bench).catch((error) => unharmed().then(() => Promise.reject(error), (harm) => Promise.reject(new Error(`${error.message}; and ${harm.message}`))));
       await unharmed();
     } finally {
       for (const raw of bench.opened) raw.destroy();
@@ -103,8 +106,8 @@ await tap.run('the connections that were closed are forgotten', async () => {
     return Object.values(open).reduce((sum, each) => sum + each, 0) === 0;
   }, 'belfry_connections falls to 0');
 });
-await tap.run('SIGTERM ends the hub with status 0', async () => {
+await tap.run('SIGTERM ends the hub with status 0, and no sanitizer had to complain', async () => {
   const ended = await hub.stop();
-  if (ended.code !== 0) throw new Error(`${JSON.stringify(ended)}\n${hub.log(20)}`);
+  if (ended.code !== 0 || hub.complaint()) throw new Error(`${JSON.stringify(ended)} ${hub.complaint()}\n${hub.log(20)}`);
 });
 tap.finish();

@@ -126,12 +126,27 @@ class Node:
 
 
 class Store:
-    """An emptied store; the functions as methods."""
+    """
+    An emptied store; the functions as methods. Versions of member lists are times, so that none comes twice: here they are counted
+    from 1 as they appear, and 0 is "there is none".
+    """
 
     def __init__(self, server, replace=None):
         self.link = server.link
         self.link('FLUSHALL')
         self.link('FUNCTION', 'LOAD', 'REPLACE', library(replace))
+        self.versions = ['0']
+
+    def counted(self, version):
+        if version not in self.versions:
+            assert int(version) > int(self.versions[-1]), 'a version came twice'
+            self.versions.append(version)
+        return self.versions.index(version)
+
+    def with_counted(self, answer):
+        if answer[0] == 'members':
+            answer[1] = str(self.counted(answer[1]))
+        return answer
 
     def call(self, name, keys, *args):
         return self.link('FCALL', 'b1_' + name, len(keys), *keys, *args)
@@ -144,37 +159,39 @@ class Store:
 
     def change(self, conv, version, changes, names, kind='', public='', tell=1, inbox_max=1000):
         flat = [word for change in changes for word in change]
-        return self.call('change', [key('c', conv), key('m', conv)] + self.pairs(names), CHANNELS, COUNTERS, conv, version, kind, public,
-                         'ce', inbox_max, tell, len(changes), *flat, *names)
+        answer = self.call('change', [key('c', conv), key('m', conv)] + self.pairs(names), CHANNELS, COUNTERS, conv, self.versions[version],
+                           kind, public, 'ce', inbox_max, tell, len(changes), *flat, *names)
+        return ['ok', self.counted(str(answer[1]))] if answer[0] == 'ok' else self.with_counted(answer)
 
     def make(self, conv, *names, kind='group'):
+        self.versions = ['0']
         answer = self.change(conv, 0, [('joined', name, 'member') for name in names], names, kind=kind)
-        assert answer == ['ok', 1], answer
+        assert answer[0] == 'ok', answer
 
     def delete(self, conv, version, names):
-        return self.call('delete', [key(letter, conv) for letter in 'cmloO'] + self.pairs(names), CHANNELS, COUNTERS, conv, version, 1000,
-                         *names)
+        return self.call('delete', [key(letter, conv) for letter in 'cmloOs'] + self.pairs(names), CHANNELS, COUNTERS, conv,
+                         self.versions[version], 1000, *names)
 
     def append(self, conv, sender, op, names, version=1, body='1', kind='message', ref='', trusted=0, inbox_max=1000, log_max=1000,
                complete=1, session='s', digest=None):
-        keys = [key(letter, conv) for letter in 'clmoO'] + [key('w', '')] + self.pairs(names)
-        return self.call('append', keys, CHANNELS, COUNTERS, conv, sender, 'dev', session, digest or sender + op, op, kind, ref, body, version,
-                         trusted, inbox_max, log_max, complete, *names)
+        keys = [key(letter, conv) for letter in 'clmoO'] + [key('w', ''), key('s', conv)] + self.pairs(names)
+        return self.with_counted(self.call('append', keys, CHANNELS, COUNTERS, conv, sender, 'dev', session, digest or sender + op, op, kind,
+                                           ref, body, self.versions[version], trusted, inbox_max, log_max, complete, *names))
 
     def deliver(self, conv, seq, sender, names, inbox_max=1000, session='s', body='1'):
         return self.call('deliver', self.pairs(names), CHANNELS, COUNTERS, conv, seq, session, '7 message  %s dev op' % sender, body, inbox_max,
                          *names)
 
     def receipt(self, conv, user, delivered, read, names, version=1, quiet=0):
-        return self.call('receipt', [key('c', conv), key('m', conv)] + self.pairs(names, 'uir'), CHANNELS, COUNTERS, conv, user, delivered,
-                         read, version, 1000, quiet, *names)
+        return self.with_counted(self.call('receipt', [key('c', conv), key('m', conv)] + self.pairs(names, 'uir'), CHANNELS, COUNTERS, conv,
+                                           user, delivered, read, self.versions[version], 1000, quiet, *names))
 
     def tell_receipt(self, conv, user, delivered, read, names):
         return self.call('tell_receipt', self.pairs(names, 'uir'), CHANNELS, COUNTERS, conv, user, delivered, read, 1000, *names)
 
     def cast(self, conv, sender, names, version=1, letter='T', header='h', body=''):
-        return self.call('cast', [key('c', conv), key('m', conv)] + self.pairs(names, 'u'), CHANNELS, conv, sender, version, letter, header,
-                         body, *names)
+        return self.with_counted(self.call('cast', [key('c', conv), key('m', conv)] + self.pairs(names, 'u'), CHANNELS, conv, sender,
+                                           self.versions[version], letter, header, body, *names))
 
     def member(self, conv, user):
         packed = self.link('HGET', key('m', conv), user)
@@ -183,14 +200,14 @@ class Store:
     # ---- inboxes ----
 
     def sync(self, user, after=0, limit=100):
-        return self.call('sync', self.pairs([user], 'uir'), after, limit)
+        return self.call('sync', self.pairs([user], 'uirx'), after, limit)
 
     def pointers(self, user):
         return self.sync(user, 0, 100000)[3:]
 
     def ack(self, *acks, age_ms=1000000):
         flat = [word for user, device, n in acks for word in (device, n)]
-        return self.call('ack', self.pairs([user for user, _, _ in acks], 'uidr'), age_ms, *flat)
+        return self.call('ack', self.pairs([user for user, _, _ in acks], 'uidrx'), age_ms, *flat)
 
     def attach(self, user, device, session, node='n1', flags='o', epoch='', cursor=0, devices_max=64, again=0, store_epoch='ue'):
         return self.call('attach', self.pairs([user], 'uid'), CHANNELS, COUNTERS, user, device, node, session, flags, store_epoch, epoch,

@@ -68,9 +68,9 @@ class Append(Case):
 
     def test_an_entry_keeps_kind_ref_op_and_body_byte_for_byte(self):
         self.store.make('c', 'ann')
-        self.store.append('c', 'ann', 'op with spaces', ['ann'], kind='edit', ref='5', body='{"a":\n "ü"}')
+        self.store.append('c', 'ann', 'op with spaces', ['ann'], ref='5', body='{"a":\n "ü"}')
         header, body = self.link('XRANGE', key('l', 'c'), '-', '+')[0][1][1].split('\n', 1)
-        self.assertEqual(header.split(' ', 5)[1:], ['edit', '5', 'ann', 'dev', 'op with spaces'])
+        self.assertEqual(header.split(' ', 5)[1:], ['message', '5', 'ann', 'dev', 'op with spaces'])
         self.assertEqual(body, '{"a":\n "ü"}')
 
     def test_the_senders_own_pointer_is_told_from_others(self):
@@ -120,8 +120,8 @@ class Append(Case):
         self.assertEqual(self.store.call('unsettled', [key('w', '')], 60000, 10), [])  # not yet for long
         self.assertEqual(self.store.call('settle', [key('w', '')], 'm 1 c'), 1)
         self.assertEqual(self.store.call('settle', [key('w', '')], 'm 1 c'), 0)
-        version, names, entry = self.store.call('entry', [key(letter, 'c') for letter in 'clm'], 1)
-        self.assertEqual((version, sorted(names), entry.split(' ')[1]), ('1', ['ann', 'bob'], 'message'))
+        version, names, entry = self.store.call('entry', [key(letter, 'c') for letter in 'clms'], 1)
+        self.assertEqual((version, sorted(names), entry.split(' ')[1]), (self.store.versions[1], ['ann', 'bob'], 'message'))
 
     def test_a_full_inbox_loses_its_oldest_and_keeps_its_numbers(self):
         self.store.make('c', 'ann')
@@ -148,6 +148,14 @@ class Append(Case):
         self.assertEqual((users, body), ('ann 4 bob 4', '{}'))  # behind three joinings
         self.assertEqual([m.split('\n')[1] for m in self.messages_of(two)], ['bob 4'])
         self.assertEqual(self.link('GET', COUNTERS + 'n1'), '1')
+
+    def test_a_conversation_speaks_again_after_its_ops_have_expired(self):
+        self.store.make('c', 'ann')
+        self.store.append('c', 'ann', 'first', ['ann'])
+        self.link('HINCRBY', key('c', 'c'), 'oa', -15 * DAY_MS)
+        self.link('DEL', key('o', 'c'))  # as its time to live does
+        self.assertEqual(self.store.append('c', 'ann', 'second', ['ann'])[:2], ['ok', 2])
+        self.assertEqual(self.store.append('c', 'ann', 'second', ['ann'])[:2], ['dup', 2])
 
 
 class Deliver(Case):
@@ -237,13 +245,13 @@ class Receipt(Case):
         self.assertEqual(self.store.pointers('bob')[-1], 'r bob c')
         self.assertEqual(self.messages_of(node), ['R 1 c bob 3 0\nbob %d\n' % self.store.sync('bob')[2]])
 
-
 class Change(Case):
     def test_a_conversation_is_made_once(self):
         self.assertEqual(self.store.change('c', 0, [('joined', 'ann', 'owner')], ['ann'], kind='direct'), ['ok', 1])
         self.assertEqual(self.store.change('c', 0, [('joined', 'eve', 'owner')], ['eve'], kind='direct')[:2], ['members', '1'])
         kind, epoch, seq, version, public, members = self.store.call('members', [key('c', 'c'), key('m', 'c')])
-        self.assertEqual((kind, epoch, seq, version, public, members), ('direct', 'ce', '0', '1', '0', ['ann', 'owner 0 0']))
+        self.assertEqual((kind, epoch, seq, version, public, members),
+                         ('direct', 'ce', '0', self.store.versions[1], '0', ['ann', 'owner 0 0']))
 
     def test_who_joins_starts_at_the_present_seq(self):
         self.store.make('c', 'ann')
@@ -285,9 +293,27 @@ class Change(Case):
         self.assertEqual(self.store.delete('c', 0, ['ann'])[0], 'members')
         self.assertEqual(self.store.delete('c', 1, ['ann', 'bob']), ['ok'])
         self.assertEqual(self.store.delete('c', 1, ['ann', 'bob']), ['err', 'not_found'])
-        self.assertEqual(self.link('EXISTS', *[key(letter, 'c') for letter in 'cmloO']), 0)
+        self.assertEqual(self.link('EXISTS', *[key(letter, 'c') for letter in 'mloO']), 0)
         self.assertIn(' removed member ann c', self.store.pointers('ann')[-1])
         self.assertEqual(self.store.call('conversations', [key('u', 'ann')]), [])
+        self.assertEqual(self.store.append('c', 'ann', 'op2', ['ann', 'bob']), ['err', 'not_found'])
+        self.assertEqual(self.store.cast('c', 'ann', ['ann', 'bob']), ['err', 'not_found'])
+        self.assertEqual(self.store.receipt('c', 'ann', 1, 1, ['ann', 'bob']), ['err', 'not_found'])
+        self.assertEqual(self.store.call('history', [key(letter, 'c') for letter in 'cmls'], 'ann', 0, -1, 10, 1000, 0), ['err', 'not_found'])
+        self.assertEqual(self.store.call('members', [key('c', 'c'), key('m', 'c')]), [])
+
+    def test_a_conversation_made_again_goes_on_behind_its_old_seq_under_a_new_version(self):
+        self.store.make('c', 'ann', 'bob')
+        self.store.append('c', 'ann', 'op', ['ann', 'bob'])
+        old = self.store.versions[1]
+        self.store.delete('c', 1, ['ann', 'bob'])
+        self.assertGreater(self.link('PTTL', key('c', 'c')), 0)
+        self.store.make('c', 'eve', 'ann')
+        self.assertEqual(self.link('PTTL', key('c', 'c')), -1)
+        self.assertNotEqual(self.store.versions[1], old)  # who remembers ann and bob is told
+        self.assertEqual(self.store.append('c', 'ann', 'op', ['eve', 'ann'])[:2], ['ok', 2])
+        self.assertEqual(self.store.member('c', 'eve'), ['member', '1', '1'])
+        self.assertEqual(self.store.call('fetch', [key('l', 'c'), key('s', 'c')], 1000, 'm', 1), [''])  # bob's old pointer finds nothing new
 
 
 class History(Case):
@@ -298,7 +324,7 @@ class History(Case):
             self.store.append('c', 'ann', 'op%d' % i, ['ann'])
 
     def page(self, user='ann', before=0, after=-1, limit=10, size=1000000):
-        return self.store.call('history', [key('c', 'c'), key('m', 'c'), key('l', 'c')], user, before, after, limit, size)
+        return self.store.call('history', [key(letter, 'c') for letter in 'cmls'], user, before, after, limit, size, 0)
 
     def test_pages_ascend_from_either_end(self):
         for arguments, seqs, more in [({}, [1, 2, 3, 4, 5], 0), ({'limit': 2}, [4, 5], 1), ({'before': 4, 'limit': 2}, [2, 3], 1),
@@ -307,7 +333,7 @@ class History(Case):
                                       ({'after': 0, 'size': 1}, [1], 1)]:
             with self.subTest(**arguments):
                 ok, epoch, seq, said_more, *flat = self.page(**arguments)
-                self.assertEqual((ok, epoch, seq, flat[0::2], said_more), ('ok', 'ce', 5, seqs, more))
+                self.assertEqual((ok, epoch, seq, flat[0::3], said_more), ('ok', 'ce', 5, seqs, more))
 
     def test_only_members_and_the_backend_read_unless_it_is_public(self):
         self.assertEqual(self.page(user='eve'), ['err', 'forbidden'])
@@ -321,10 +347,19 @@ class History(Case):
             self.store.append('c', 'ann', 'x' + kind + str(self.link('XLEN', key('l', 'c'))), ['ann', 'bob'], version=2, kind=kind, ref=ref)
 
         def info(user):
-            return self.store.call('infos', [key('c', 'c'), key('m', 'c'), key('l', 'c')], user, 100)[0]
+            return self.store.call('infos', [key(letter, 'c') for letter in 'cmls'], user, 100, 1000)[0]
         self.assertEqual(info('bob')[:7], ['group', 'ce', 8, 5, 5, 2, 8])
         self.assertEqual(info('ann')[5], 0)
         self.assertEqual(info('eve'), [])
+
+    def test_what_is_too_much_to_count_is_unread_and_what_is_too_much_to_tell_is_left(self):
+        self.store.change('c', 1, [('joined', 'bob', 'member')], ['ann', 'bob'])
+        for i in range(200):
+            self.store.append('c', 'bob', 'own%d' % i, ['ann', 'bob'], version=2)
+        keys = [key(letter, 'c') for letter in 'cmls']
+        unread = [info[5] for info in self.store.call('infos', keys * 2, 'bob', 100, 1000000)]
+        self.assertEqual(unread, [72, 200])  # two steps of 64 were looked at, all of them bob's own; then nothing was left
+        self.assertEqual(len(self.store.call('infos', keys * 3, 'bob', 100, 50)), 1)
 
 
 class Sync(Case):
@@ -341,10 +376,10 @@ class Sync(Case):
     def test_what_pointers_point_to_is_fetched_in_their_order(self):
         self.store.make('c', 'ann', 'bob')
         self.store.append('c', 'ann', 'op', ['ann', 'bob'], body='BODY')
-        log, members = key('l', 'c'), key('m', 'c')
-        gone, entry, member, no_member = self.store.call('fetch', [log, log, members, members], 100000, 'm', 9, 'm', 1, 'r', 'bob', 'r', 'eve')
+        log, states, members = key('l', 'c'), key('s', 'c'), key('m', 'c')
+        gone, entry, member, no_member = self.store.call('fetch', [log, states, log, states, members, members], 100000, 'm', 9, 'm', 1, 'r', 'bob', 'r', 'eve')
         self.assertEqual((gone, entry[-5:], member, no_member), ('', '\nBODY', 'member 0 0', ''))
-        self.assertEqual(len(self.store.call('fetch', [log, log], 1, 'm', 1, 'm', 1)), 1)  # out of bytes; the first always comes
+        self.assertEqual(len(self.store.call('fetch', [log, states, log, states], 1, 'm', 1, 'm', 1)), 1)  # out of bytes; the first always comes
 
     def test_heads_are_told_of_many(self):
         self.store.make('c', 'ann', 'bob')
@@ -509,8 +544,8 @@ class Sessions(Case):
 
     def test_devices_are_listed_with_their_place(self):
         self.store.attach('bob', 'phone', 's1')
-        base, head, live, device, packed = self.store.call('devices', self.store.pairs(['bob'], 'uid'))
-        self.assertEqual((base, head, live, device, packed.split(' ')[0]), (0, 0, 'phone s1 n1 o', 'phone', '0'))
+        live, device, packed, depth, oldest = self.store.call('devices', self.store.pairs(['bob'], 'uid'))
+        self.assertEqual((live, device, packed.split(' ')[0], depth, oldest), ('phone s1 n1 o', 'phone', '0', 0, ''))
 
 
 class Nodes(Case):

@@ -12,8 +12,9 @@ export class ApiError extends Error {
   }
 }
 
-// One request; any status is an answer, only a broken connection is an error. `body` may be an object or raw bytes.
-export function request(base, method, path, { key, headers = {}, body, timeout_ms = 15000, agent } = {}) {
+// One request; any status is an answer, only a broken connection is an error. `body` may be an object or raw bytes. Without an
+// agent each has a connection of its own, so that none fails for what another did to a connection that was kept.
+export function request(base, method, path, { key, headers = {}, body, timeout_ms = 15000, agent = false } = {}) {
   const bytes = body === undefined ? undefined : Buffer.isBuffer(body) || typeof body === 'string' ? Buffer.from(body) : Buffer.from(JSON.stringify(body));
   const all = { ...(key ? { authorization: `Bearer ${key}` } : {}), ...(bytes ? { 'content-type': 'application/json', 'content-length': bytes.length } : {}), ...headers };
   for (const name of Object.keys(all)) if (all[name] === undefined) delete all[name];
@@ -62,8 +63,8 @@ export class Api {
     return this.call('PUT', `/v1/conversations/${encodeURIComponent(conv)}`, { kind, members, ...more });
   }
 
-  addMember(conv, user) {
-    return this.call('PUT', `/v1/conversations/${encodeURIComponent(conv)}/members/${encodeURIComponent(user)}`, {});
+  addMember(conv, user, more = {}) {
+    return this.call('PUT', `/v1/conversations/${encodeURIComponent(conv)}/members/${encodeURIComponent(user)}`, more);
   }
 
   removeMember(conv, user) {

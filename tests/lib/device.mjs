@@ -12,6 +12,7 @@
 
 import { randomUUID } from 'node:crypto';
 import WebSocket from 'ws';
+import { request } from './api.mjs';
 import { DEADLINE_MS, Watched } from './until.mjs';
 
 const TRACE_FRAMES = 60;
@@ -372,6 +373,32 @@ export class Device extends Watched {
     this.changed();
   }
 
+  // A background sync over HTTP: every page, then an ack for all. What comes is seen as a session would see it; the replies to
+  // `ops`, which go with the first page, are returned.
+  async sync(ops = []) {
+    const results = [];
+    for (let more = true, ack; more || ack !== this.cursor.n; ) {
+      if (this.cursor) ack = this.cursor.n;
+      const answer = await request(this.target().replace(/^ws(.*)\/v1\/ws$/, 'http$1'), 'POST', '/v1/sync', {
+        key: this.token(this.user, this.device),
+        body: { device: this.device, cursor: this.cursor, ack, ops: results.length === 0 ? ops : [] },
+      });
+      this.#note('<', `sync: ${answer.status} ${answer.text}`);
+      if (answer.status !== 200) throw new Error(`${this.name}: sync was answered ${answer.status} ${answer.text}`);
+      const page = answer.json;
+      this.cursor ??= { epoch: page.epoch, n: page.fresh ? page.cursor : 0 };
+      this.unacknowledged = 0;
+      for (const event of page.events) this.#onText(JSON.stringify(event));
+      if (page.cursor < this.cursor.n) this.#fault(`a sync fell back from ${this.cursor.n} to ${page.cursor}`);
+      this.cursor.n = page.cursor;
+      results.push(...page.results);
+      more = page.more;
+    }
+    this.unacknowledged = 0;
+    this.changed();
+    return results;
+  }
+
   // ---- acknowledging ------------------------------------------------------------------------------------------------
 
   holdAcks() {
@@ -464,7 +491,7 @@ export class Device extends Watched {
     const last = this.lastSeq.get(frame.conv);
     this.lastSeq.set(frame.conv, frame.seq);
     if (last !== undefined && frame.seq !== last + 1) this.#fault(`${frame.conv}: seq ${frame.seq} was shown after ${last}`);
-    if (frame.body === undefined && frame.type === 'message' && !(frame.from === this.user && this.sends.has(frame.op)))
+    if (frame.body === undefined && frame.type === 'message' && frame.deleted !== true && !(frame.from === this.user && this.sends.has(frame.op)))
       this.#fault(`${frame.conv}: seq ${frame.seq} came without a body to a device that does not have it`);
     if (!this.fromHistory.get(frame.conv)?.delete(frame.seq)) this.#show(frame);
   }
@@ -480,6 +507,7 @@ export class Device extends Watched {
       op: frame.op,
       type: frame.type,
       ref: frame.ref,
+      deleted: frame.deleted,
       from: frame.from,
       body: frame.body === undefined ? this.sends.get(frame.op)?.body : frame.body,
       at_ms: Date.now(),

@@ -141,6 +141,11 @@ export class Hub {
     return makeToken(JWT_SECRET, { sub: user, ...(device ? { dev: device } : {}), ...claims }, { ttl_s: ttl_s ?? 3600 });
   }
 
+  // What a sanitizer or a failed assert had to say, in any of its lives: nothing, if all is well.
+  complaint() {
+    return /^.*(AddressSanitizer|LeakSanitizer|runtime error:|[Aa]ssertion .*failed).*$/m.exec(this.log(Infinity))?.[0];
+  }
+
   log(lines = 40) {
     const text = existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8') : '';
     return text.trimEnd().split('\n').slice(-lines).join('\n');

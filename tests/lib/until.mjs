@@ -69,5 +69,5 @@ export async function eventually(ask, sentence, { deadline_ms = DEADLINE_MS, eve
 
 // The time between two questions, between two faults of a chaos run, or of a backoff: never in place of an expectation.
 export function pause(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+  return new Promise((resolve) => setTimeout(resolve, ms)); // pause: this is the one place where time passes
 }

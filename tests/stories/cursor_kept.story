@@ -6,4 +6,4 @@ alice.phone sees m1 delivered to bob
 bob.phone   leaves, forgets its cursor
 alice.phone sends "news" as m2
 bob.phone   returns, receives m2 once, receives m1 once, catches up
-backend sees 0 waiting for bob.phone
+backend sees nothing waiting for bob.phone

@@ -7,7 +7,7 @@ bob.laptop  sends "morning!" as m2            -> seq 2
 all receive m1 m2 in order once
 alice.phone edits m1 to "good evening" as m3
 bob.phone   reacts to m1 with "+1" as m4
-carol.phone deletes m2 as m5
+bob.laptop  deletes m2 as m5
 all receive m3 m4 m5 in order
-bob.phone sees m3 as edit of m1, sees m4 as react of m1, sees m5 as delete of m2
+carol.phone sees m3 as edit of m1, sees m4 as react of m1, sees m5 as delete of m2
 all receive nothing more

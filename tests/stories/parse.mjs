@@ -21,6 +21,7 @@ const DEVICE = /^[a-z]+\.[a-z]+\d*$/;
 // placeholder -> [regular expression, how its text becomes a value]
 const HOLES = {
   TEXT: ['"([^"]*)"', (text) => text],
+  TEXTS: ['("[^"]*"(?: "[^"]*")*)', (text) => text.slice(1, -1).split('" "')],
   NAMES: ['([a-z]+\\d+(?:\\.\\.[a-z]+\\d+)?(?: [a-z]+\\d+(?:\\.\\.[a-z]+\\d+)?)*)', expandNames],
   NAME: ['([a-z]+\\d+)', (text) => text],
   STEM: ['([a-z]+)', (text) => text],

@@ -31,7 +31,13 @@ const world = [
   { say: 'nodes NODES', setup: true, eg: 'nodes n1 n2', do: (w, { nodes }) => { w.nodeNames = nodes; } },
   { say: 'workers NUMBER', setup: true, eg: 'workers 2', do: (w, { number }) => { w.workers = number; } },
   { say: 'a private redis', setup: true, eg: 'a private redis', do: (w) => { w.privateRedis = true; } },
-  { say: 'with WORD VALUE', setup: true, eg: 'with grace 500ms', do: (w, { word, value }) => { w.env[`BELFRY_${word.toUpperCase()}`] = value; } },
+  {
+    say: 'with WORD VALUE', setup: true, eg: 'with grace 500ms',
+    do: (w, { word, value }) => {
+      w.env[`BELFRY_${word.toUpperCase()}`] = value;
+      if (word === 'log_entries') w.lossy = true; // what the log has lost cannot be compared with what was shown
+    },
+  },
   {
     say: 'USERS in CONV', eg: 'alice, bob in #room',
     do: (w, { users, conv }) => w.makeConversation(conv, users[0] === 'all' ? w.users() : users),
@@ -64,6 +70,8 @@ const world = [
       for (let i = 1; i <= number; i += 1) await w.backendSend(`${stem}${i}`, user, conv, `${stem} ${i}`);
     },
   },
+  { say: 'backend edits NAME to TEXT from USER as NAME2', eg: 'backend edits m1 to "[moderated]" from bot as m2', do: (w, { name, text, user, name2 }) => w.backendSend(name2, user, w.message(name).conv, text, { kind: 'edit', ref: w.message(name).seq }) },
+  { say: 'backend makes USER WORD of CONV', eg: 'backend makes carol admin of #room', do: (w, { user, word, conv }) => w.api.addMember(conv, user, { role: word }) },
   {
     say: 'backend adds USER to CONV', eg: 'backend adds carol to #room',
     do: async (w, { user, conv }) => {
@@ -90,14 +98,31 @@ const world = [
     },
   },
   {
-    say: 'backend sees NUMBER waiting for DEVICE', eg: 'backend sees 3 waiting for bob.phone',
-    do: async (w, { number, device }) => {
-      const [user, id] = device.split('.');
+    say: 'backend sees at least NUMBER waiting for DEVICE', eg: 'backend sees at least 3 waiting for bob.phone', // receipts wait there too
+    do: (w, { number, device }) => untilQueue(w, device, (depth) => depth >= number, `at least ${number}`),
+  },
+  {
+    say: 'backend sees nothing waiting for DEVICE', eg: 'backend sees nothing waiting for bob.phone',
+    do: (w, { device }) => untilQueue(w, device, (depth) => depth === 0, 'empty'),
+  },
+  {
+    say: 'backend notifies USER of TEXT as NAME[ under WORD]', eg: 'backend notifies bob of "your taxi is here" as x1 under taxi',
+    do: (w, { user, text, name, word }) => notify(w, w.newMessage(name, { user, title: text, collapse: word }), 202),
+  },
+  {
+    say: 'backend notifies USER of TEXT as NAME for SPAN', eg: 'backend notifies bob of "tea is hot" as x2 for 1s',
+    do: (w, { user, text, name, span }) => notify(w, w.newMessage(name, { user, title: text, ttl_s: span / 1000 }), 202),
+  },
+  { say: 'backend notifies of NAME again', eg: 'backend notifies of x1 again', do: (w, { name }) => notify(w, w.message(name), 200) },
+  {
+    say: 'backend sees notice NAME WORD', eg: 'backend sees notice x1 delivered',
+    do: async (w, { name, word }) => {
+      const { user, op } = w.message(name);
       let last;
       await eventually(async () => {
-        last = (await w.api.devices(user)).find((each) => each.device === id);
-        return last?.queue?.depth === number;
-      }, () => `the queue of ${device} is ${number} deep; it was last told ${JSON.stringify(last)}`);
+        last = await w.api.call('GET', `/v1/users/${user}/notifications/${op}`);
+        return last.state === word;
+      }, () => `${name} is ${word} for the backend; it was last told ${JSON.stringify(last)}`);
     },
   },
   { say: 'backend disconnects USER', eg: 'backend disconnects bob', do: (w, { user }) => w.api.disconnect(user) },
@@ -124,6 +149,14 @@ const world = [
       const pid = await w.redisPid();
       process.kill(pid, 'SIGSTOP');
       w.stalled = pause(span).then(() => process.kill(pid, 'SIGCONT'));
+    },
+  },
+  {
+    say: 'redis holds at most NUMBER states of CONV', eg: 'redis holds at most 200 states of #room',
+    do: async (w, { number, conv }) => {
+      const reply = await w.redisCommand('EVAL', "return redis.call('HLEN', redis.call('KEYS', '*:s:' .. ARGV[1])[1])", '0', conv);
+      const states = Number(reply.slice(1));
+      expect(states >= 1 && states <= number, `it holds ${states}`);
     },
   },
   { say: 'redis goes on', eg: 'redis goes on', do: (w) => w.stalled },
@@ -236,6 +269,24 @@ const device = [
     },
   },
   { say: 'heads for NODE', eg: 'bob.phone heads for n2', do: (w, d, { node }) => { d.nodeName = node; } }, // at its next connect
+  { say: 'syncs', eg: 'bob.phone syncs', do: (w, d) => within(d.sync(), `the sync of ${d.name} is answered`) }, // over HTTP, without a session
+  {
+    say: 'syncs with TEXT as NAME[ to CONV][ -> seq NUMBER]', eg: 'bob.phone syncs with "yes" as m2 -> seq 2',
+    do: async (w, d, { text, name, conv, number }) => {
+      const message = w.newMessage(name, { conv: w.conv(conv), body: text, from: d.user });
+      const [sent] = await within(d.sync([{ type: 'send', id: 1, conv: message.conv, op: message.op, body: text }]), `the sync of ${d.name} is answered`);
+      expect(sent.type === 'sent' && sent.id === 1 && sent.op === message.op, `the send was answered ${JSON.stringify(sent)}`);
+      expect(number === undefined || sent.seq === number, `${name} was stored as seq ${sent.seq}, not ${number}`);
+      message.seq = sent.seq;
+    },
+  },
+  {
+    say: 'syncs with NAME read', eg: 'bob.phone syncs with m1 read',
+    do: async (w, d, { name }) => {
+      const [ok] = await within(d.sync([{ type: 'read', id: 1, conv: w.message(name).conv, seq: w.message(name).seq }]), `the sync of ${d.name} is answered`);
+      expect(ok.type === 'ok', `the read was answered ${JSON.stringify(ok)}`);
+    },
+  },
   { say: 'forgets its cursor', eg: 'bob.phone forgets its cursor', do: (w, d) => d.forget() },
   {
     say: 'is connected', eg: 'all are connected',
@@ -280,8 +331,8 @@ const device = [
   {
     say: 'sends NAME again -> same seq', eg: 'alice.phone sends m1 again -> same seq',
     do: async (w, d, { name }) => {
-      const { conv, body, op, seq } = w.message(name);
-      const sent = await within(d.send(conv, body, { op }), `the repeat of ${name} is answered`);
+      const { conv, body, op, seq, kind, ref } = w.message(name);
+      const sent = await within(d.send(conv, body, { op, kind, ref }), `the repeat of ${name} is answered`);
       expect(sent.seq === seq, `the repeat of ${name} became seq ${sent.seq}`);
       expect(sent.duplicate === true, `the repeat of ${name} is not called a duplicate`);
     },
@@ -298,8 +349,20 @@ const device = [
     },
   },
   { say: 'edits NAME to TEXT as NAME2', eg: 'alice.phone edits m1 to "sorry" as m2', do: (w, d, { name, text, name2 }) => w.stored(w.begin(d, name2, w.message(name).conv, text, { kind: 'edit', ref: w.message(name).seq })) },
+  {
+    say: 'sends and edits NUMBER messages as STEM', eg: 'alice.phone sends and edits 500 messages as c',
+    do: async (w, d, { number, stem }) => {
+      for (let i = 1; i <= number; i += 1) {
+        const { conv, seq } = await w.stored(w.begin(d, `${stem}${2 * i - 1}`, undefined, 'first'));
+        await w.stored(w.begin(d, `${stem}${2 * i}`, conv, 'second', { kind: 'edit', ref: seq }));
+      }
+    },
+  },
   { say: 'deletes NAME as NAME2', eg: 'alice.phone deletes m1 as m3', do: (w, d, { name, name2 }) => w.stored(w.begin(d, name2, w.message(name).conv, null, { kind: 'delete', ref: w.message(name).seq })) },
   { say: 'reacts to NAME with TEXT as NAME2', eg: 'bob.phone reacts to m1 with "+1" as m4', do: (w, d, { name, text, name2 }) => w.stored(w.begin(d, name2, w.message(name).conv, text, { kind: 'react', ref: w.message(name).seq })) },
+  { say: 'edits NAME to TEXT -> error CODE', eg: 'bob.phone edits m1 to "mine" -> error forbidden', do: (w, d, { name, text, code }) => refusedWith(about(w, d, 'edit', name, text), code, `an edit of ${d.name}`) },
+  { say: 'deletes NAME -> error CODE', eg: 'bob.phone deletes m1 -> error forbidden', do: (w, d, { name, code }) => refusedWith(about(w, d, 'delete', name, null), code, `a deletion of ${d.name}`) },
+  { say: 'reacts to NAME with TEXT -> error CODE', eg: 'bob.phone reacts to m1 with "+1" -> error conflict', do: (w, d, { name, text, code }) => refusedWith(about(w, d, 'react', name, text), code, `a reaction of ${d.name}`) },
   // -- receiving
   { say: 'receives nothing more', eg: 'bob.phone receives nothing more', do: (w, d) => w.nothingMore(d) },
   {
@@ -310,6 +373,15 @@ const device = [
   { say: 'receives NAMES in order', eg: 'bob.phone receives m1 m2 m3 in order', do: (w, d, { names }) => w.receives(d, names, { inOrder: true }) },
   { say: 'receives NAMES once', eg: 'bob.phone receives m1 once', do: (w, d, { names }) => w.receives(d, names, { once: true }) },
   { say: 'receives NAMES', eg: 'bob.phone, bob.laptop receive m1', do: (w, d, { names }) => w.receives(d, names, {}) },
+  {
+    say: 'receives NAME without its text', eg: 'bob.phone receives m1 without its text', // it was deleted meanwhile
+    do: async (w, d, { name }) => {
+      const { op } = w.message(name);
+      const [shown] = await d.until(() => w.places(d).get(op), `${d.name} receives ${name}`);
+      w.named.get(d).add(op);
+      expect(shown.deleted === true && shown.body === undefined, `${d.name} was shown ${JSON.stringify(shown)}`);
+    },
+  },
   {
     say: 'does not receive NAMES', eg: 'carol.phone does not receive m2',
     do: async (w, d, { names }) => {
@@ -329,6 +401,31 @@ const device = [
   { say: 'is told of a gap', eg: 'bob.phone is told of a gap', do: (w, d) => d.until(() => d.frames.gap.length > 0, `${d.name} is told of a gap`) },
   { say: 'is told of a reset', eg: 'bob.phone is told of a reset', do: (w, d) => d.until(() => d.frames.reset.length > 0, `${d.name} is told of a reset`) },
   { say: 'reloads', eg: 'bob.phone reloads', do: (w, d) => d.until(() => d.reloads > 0, `${d.name} has loaded everything anew`) },
+  // -- notifications
+  {
+    say: 'is notified of NAMES', eg: 'bob.phone is notified of x1',
+    do: async (w, d, { names }) => {
+      for (const { op, title } of names.map((name) => w.message(name))) {
+        const event = await d.until(() => d.events.find((each) => each.type === 'notification' && each.op === op), `${d.name} is notified of "${title}"`);
+        expect(event.title === title && event.priority === 'normal' && Number.isInteger(event.at), `${d.name} was notified by ${JSON.stringify(event)}`);
+        expect(event.push === undefined && event.escalate === undefined, `${d.name} was told the plan: ${JSON.stringify(event)}`);
+      }
+    },
+  },
+  {
+    say: 'is not notified of NAMES', eg: 'bob.laptop is not notified of x1',
+    do: async (w, d, { names }) => {
+      await w.fence(d);
+      for (const name of names) expect(!d.events.some((each) => each.type === 'notification' && each.op === w.message(name).op), `${d.name} was notified of ${name}`);
+    },
+  },
+  {
+    say: 'opens NAME', eg: 'bob.phone opens x1',
+    do: async (w, d, { name }) => {
+      const reply = await d.request('read', { op: w.message(name).op });
+      expect(reply.type === 'ok', `read was answered with ${reply.type}`);
+    },
+  },
   // -- receipts
   {
     say: 'reads NAME', eg: 'bob.phone reads m1',
@@ -441,6 +538,68 @@ const device = [
   { say: 'asks history[ of CONV][ limit NUMBER] before NAME -> NAMES[ and more]', eg: 'bob.phone asks history limit 2 before m4 -> m2 m3 and more', do: (w, d, a, text) => history(w, d, a, { before: w.message(a.name).seq }, text) },
   { say: 'asks history[ of CONV][ limit NUMBER] -> NAMES[ and more]', eg: 'bob.phone asks history of #room -> m1 m2', do: (w, d, a, text) => history(w, d, a, {}, text) },
   {
+    say: 'asks history -> NAME reads TEXT[ in version NUMBER][ by USER]', eg: 'bob.phone asks history -> m1 reads "sorry" in version 1 by carol',
+    do: async (w, d, { name, text, number, user }) => {
+      const entry = await entryOf(w, d, name);
+      expect(entry.body === text && entry.version === number && entry.edited_by === user && entry.deleted === undefined, `${name} is ${JSON.stringify(entry)}`);
+      expect(Number.isInteger(entry.edited_at) === (number !== undefined), `${name} has edited_at ${entry.edited_at}`);
+    },
+  },
+  {
+    say: 'asks history -> NAME is deleted[ by USER]', eg: 'bob.phone asks history -> m1 is deleted by carol',
+    do: async (w, d, { name, user }) => {
+      const entry = await entryOf(w, d, name);
+      expect(isWithheld(entry) && entry.version === undefined && entry.reactions === undefined, `${name} is ${JSON.stringify(entry)}`);
+      expect(Number.isInteger(entry.deleted_at) && entry.deleted_by === user, `${name} is ${JSON.stringify(entry)}`);
+    },
+  },
+  {
+    say: 'asks history -> NAME is without its text', eg: 'bob.phone asks history -> m2 is without its text', // an edit of what was deleted
+    do: async (w, d, { name }) => {
+      const entry = await entryOf(w, d, name);
+      expect(isWithheld(entry), `${name} is ${JSON.stringify(entry)}`);
+    },
+  },
+  {
+    say: 'asks history -> NAME has reactions NAMES', eg: 'alice.phone asks history -> m1 has reactions m3 m4',
+    do: async (w, d, { name, names }) => {
+      const { reactions = [] } = await entryOf(w, d, name);
+      const wanted = names.map((each) => w.message(each));
+      expect(JSON.stringify(reactions.map(({ seq, from, body }) => [seq, from, body])) === JSON.stringify(wanted.map(({ seq, from, body }) => [seq, from, body])), `the reactions are ${JSON.stringify(reactions)}`);
+      expect(reactions.every((each) => Number.isInteger(each.at)), 'a reaction has no time');
+    },
+  },
+  { say: 'asks history -> NAME has no reactions', eg: 'bob.phone asks history -> m1 has no reactions', do: async (w, d, { name }) => expect((await entryOf(w, d, name)).reactions === undefined, `${name} has reactions`) },
+  {
+    say: 'asks history -> NAME has versions TEXTS', eg: 'bob.phone asks history -> m1 has versions "helo" "hello"',
+    do: async (w, d, { name, texts }) => {
+      const { versions, seq } = await entryOf(w, d, name, { versions: true });
+      expect(JSON.stringify(versions?.map((each) => each.body)) === JSON.stringify(texts), `the versions are ${JSON.stringify(versions)}`);
+      expect(versions[0].seq === seq && versions.every((each) => Number.isInteger(each.at) && each.from), `the versions are ${JSON.stringify(versions)}`);
+    },
+  },
+  {
+    say: 'asks history -> NAME has NUMBER versions without text', eg: 'bob.phone asks history -> m1 has 2 versions without text',
+    do: async (w, d, { name, number }) => {
+      const { versions } = await entryOf(w, d, name, { versions: true });
+      expect(versions?.length === number && versions.every(isWithheld), `the versions are ${JSON.stringify(versions)}`);
+    },
+  },
+  {
+    say: 'asks conversations -> CONV ends with NAME reading TEXT', eg: 'bob.phone asks conversations -> #room ends with m1 reading "sorry"',
+    do: async (w, d, { conv, name, text }) => {
+      const last = await lastOf(d, conv);
+      expect(last?.op === w.message(name).op && last.body === text, `${conv} ends with ${JSON.stringify(last)}`);
+    },
+  },
+  {
+    say: 'asks conversations -> CONV ends with NAME deleted', eg: 'bob.phone asks conversations -> #room ends with m1 deleted',
+    do: async (w, d, { conv, name }) => {
+      const last = await lastOf(d, conv);
+      expect(last?.op === w.message(name).op && isWithheld(last), `${conv} ends with ${JSON.stringify(last)}`);
+    },
+  },
+  {
     say: 'asks conversations -> CONV unread NUMBER', eg: 'bob.phone asks conversations -> #room unread 2',
     do: async (w, d, { conv, number }) => {
       const items = await d.conversations();
@@ -470,6 +629,21 @@ const device = [
   { say: 'pings', eg: 'alice.phone pings', do: (w, d) => d.ping() },
 ];
 
+async function untilQueue(w, label, holds, what) {
+  const [user, device] = label.split('.');
+  let last;
+  await eventually(async () => {
+    last = (await w.api.devices(user)).find((each) => each.device === device);
+    return last && holds(last.queue.depth);
+  }, () => `the queue of ${label} is ${what}; it was last told ${JSON.stringify(last)}`);
+}
+
+async function notify(w, { user, op, title, collapse, ttl_s }, status) {
+  const body = { op, title, collapse, ttl_s, push: { title }, escalate: [{ after_s: 60 }] };
+  const answer = await w.api.raw('POST', `/v1/users/${user}/notifications`, { body });
+  expect(answer.status === status && Boolean(answer.json.duplicate) === (status === 200), `the notification was answered ${answer.status} ${answer.text}`);
+}
+
 async function arrive(w, label, node, identity) {
   const made = w.addDevice(label, node, identity);
   if (!identity && w.messages.size === 0) made.complete = true; // it is there from the beginning
@@ -481,6 +655,22 @@ async function signalFence(w, from, to, conv) {
   const body = `fence ${Math.random()}`;
   await from.request('signal', { conv, body });
   await to.until(() => to.frames.signal.some((each) => each.body === body), `${to.name} sees a signal of ${from.name}`);
+}
+
+// A send about another entry, by its name.
+const about = (w, d, kind, name, body) => d.send(w.message(name).conv, body, { kind, ref: w.message(name).seq });
+
+const isWithheld = (entry) => entry.deleted === true && entry.body === undefined;
+
+async function entryOf(w, d, name, more = {}) {
+  const { conv, op, seq } = w.message(name);
+  const { entries } = await d.request('history', { conv, before: seq + 1, limit: 1, ...more });
+  expect(entries[0]?.op === op, `history has ${JSON.stringify(entries)} instead of ${name}`);
+  return entries[0];
+}
+
+async function lastOf(d, conv) {
+  return (await d.conversations()).find((each) => each.conv === conv)?.last;
 }
 
 async function history(w, d, { conv, number, names }, where, text) {

@@ -104,7 +104,7 @@ export class World {
   }
 
   async makeConversation(name, users, kind = 'group') {
-    await this.api.conversation(name, users, kind);
+    await eventually(() => this.api.conversation(name, users, kind), `the backend makes ${name}`); // 503 is asked again, as a backend does
     this.conversations.set(name, { members: new Set(users), everMembers: new Set(users) });
     this.latestConv = name;
   }
@@ -138,14 +138,14 @@ export class World {
     return sent;
   }
 
-  async backendSend(name, user, conv, body) {
-    const message = this.newMessage(name, { conv: this.conv(conv), body, from: user, byBackend: true });
+  async backendSend(name, user, conv, body, more = {}) {
+    const message = this.newMessage(name, { conv: this.conv(conv), body, from: user, byBackend: true, ...more });
     return this.backendPost(message);
   }
 
   async backendPost(message) {
     const answer = await this.api.raw('POST', `/v1/conversations/${message.conv}/messages`, {
-      body: { op: message.op, from: message.from, body: message.body },
+      body: { op: message.op, from: message.from, body: message.body, kind: message.kind, ref: message.ref },
       agent: this.agent,
     });
     if (answer.status !== 200 && answer.status !== 201) throw new Error(`the backend's send was answered ${answer.status} ${answer.text}`);
@@ -270,8 +270,7 @@ export class World {
     }
     if (this.redis?.pid) await this.redis.kill();
     for (const [name, node] of this.nodes) {
-      const bad = /^.*(AddressSanitizer|LeakSanitizer|runtime error:|Assertion .* failed|assertion failed).*$/m.exec(node.log(100000));
-      if (bad) problems.push(`${name} said: ${bad[0]}`);
+      if (node.complaint()) problems.push(`${name} said: ${node.complaint()}`);
     }
     if (problems.length > 0) throw new Error(problems.join('\n'));
   }

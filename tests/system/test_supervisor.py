@@ -90,6 +90,13 @@ def wait_gone(pid, seconds=PATIENCE_S):
         os.close(fd)
 
 
+def kill_if_it_lives(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
 def ask_store(folder, *words):
     """One command to the Redis of a folder, its answer as bytes. The folder's path may be longer than a socket's may."""
     fd = os.open(folder, os.O_PATH)
@@ -112,7 +119,12 @@ class Hub:
         self.out, self.log = Lines(self.process.stdout), Lines(self.process.stderr)
 
     def wait_ready(self):
-        self.url = self.out.wait(r"^Belfry is ready: (http://127\.0\.0\.1:(\d+)/)$")
+        try:
+            self.url = self.out.wait(r"^Belfry is ready: (http://127\.0\.0\.1:(\d+)/)$")
+        except AssertionError as error:
+            self.log.thread.join(1)
+            raise AssertionError("%s\nThe log:\n%s" % (error, "\n".join(self.log.lines))) from None
+        self.log.wait("The hub serves")  # the two pipes are read by two threads: now all pids are known
         self.port = int(self.url.group(2))
         return self
 
@@ -277,6 +289,7 @@ class Folder(Case):
         os.chmod(hanging, 0o700)
         hub = self.start(BELFRY_REDIS_SERVER=hanging).wait_ready()
         redis = hub.pid_of("redis")
+        self.addCleanup(kill_if_it_lives, redis)
         hub.process.kill()
         hub.process.wait()
         again = self.start().wait_ready()
@@ -369,7 +382,7 @@ class Wrong(Case):
             ("fewer than no workers", ["--workers", "-1"], {}, "--workers"),
             ("another scheme", ["--redis", "http://127.0.0.1"], {}, "--redis"),
             ("no folder", ["--data", ""], {}, "--data"),
-            ("half a TLS pair", ["--tls-cert", text], {}, "belong together"),
+            ("half a TLS pair", ["--tls-cert", text], {}, "TLS needs both"),
             ("a missing certificate", ["--tls-cert", "/nowhere.pem", "--tls-key", text], {}, "/nowhere.pem"),
             ("a certificate that is none", ["--tls-cert", text, "--tls-key", text], {}, "no certificate"),
             ("no secret", [], {"BELFRY_JWT_SECRET": ""}, "BELFRY_JWT_SECRET"),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stage.c: see stage.h. */
-#include "stage.h"
+#include "tests/unit/stage.h"
 
 #include <libwebsockets.h>
 #include <setjmp.h>
@@ -77,13 +77,6 @@ bool hub_is_ready(const struct hub *hub) {
         return stage.ready;
 }
 
-void hub_want_flush(struct hub *hub) {
-}
-
-struct buf *hub_scratch(struct hub *hub) {
-        return hub->scratch;
-}
-
 int auth_verify(struct auth *auth, struct slice token, int64_t now_ms, struct auth_claims *ret_claims) {
         if (!stage.auth_answer)
                 *ret_claims = stage.claims;
@@ -107,7 +100,7 @@ void protocol_on_watching(struct watcher *watcher, uint64_t request, int answer,
 
 /* ---- fanout and presence ---- */
 
-void ack_init(struct ack *ack, struct slice user, struct slice device) {
+void acks_init(struct ack *ack, struct slice user, struct slice device) {
         list_init(&ack->link);
         ack->n = 0;
 }
@@ -136,7 +129,7 @@ void node_remove(struct node *node, struct subscriber *subscriber) {
         stage.audience--;
 }
 
-void detaches_add(struct detaches *detaches, const struct registry_session *session) {
+void detach_add(struct detach_queue *detaches, const struct registry_session *session) {
         stage.detached++;
 }
 

@@ -14,14 +14,18 @@ static const struct {
 } rows[] = {
         { "/", "text/html; charset=utf-8" },
         { "/demo.css", "text/css; charset=utf-8" },
-        { "/demo.js", "text/javascript; charset=utf-8" },
+        { "/js/demo.js", "text/javascript; charset=utf-8" },
+        { "/js/room.js", "text/javascript; charset=utf-8" },
         { "/icon.svg", "image/svg+xml; charset=utf-8" },
         { "", NULL },
         { "/index.html", NULL },
-        { "/demo.js?v=1", NULL },
-        { "/Demo.js", NULL },
-        { "/demo.j", NULL },
-        { "/../web/demo.js", NULL },
+        { "/demo.js", NULL },
+        { "/js", NULL },
+        { "/js/", NULL },
+        { "/js/demo.js?v=1", NULL },
+        { "/js/Demo.js", NULL },
+        { "/js/demo.j", NULL },
+        { "/js/../demo.css", NULL },
 };
 
 static void a_path_has_its_page_or_none(void **state) {
@@ -47,15 +51,46 @@ static const char *page_text(const char *path) {
 }
 
 static void a_page_is_whole_and_byte_for_byte(void **state) {
-        const char *script = page_text("/demo.js");
-        assert_non_null(strstr(script, "// SPDX-License-Identifier: Apache-2.0\n"));
-        assert_non_null(strstr(script, "'\xe2\x86\x92'"));        /* UTF-8 */
-        assert_non_null(strstr(script, "?? "));                   /* what trigraphs would eat */
-        assert_non_null(strstr(script, "/[\\s/\\p{Cc}]+/gu"));    /* backslashes */
+        assert_non_null(strstr(page_text("/js/journal.js"), "'\xe2\x86\x92'")); /* UTF-8 */
+        assert_non_null(strstr(page_text("/js/kept.js"), "?? "));               /* what trigraphs would eat */
+        assert_non_null(strstr(page_text("/js/ids.js"), "/[\\s/\\p{Cc}]+/gu")); /* backslashes */
+        const char *script = page_text("/js/demo.js");
+        assert_memory_equal(script, "// SPDX-License-Identifier: Apache-2.0\n", 39);
         assert_string_equal(script + strlen(script) - 10, "\nstart();\n");
         const char *page = page_text("/");
         assert_memory_equal(page, "<!doctype html>\n", 16);
         assert_string_equal(page + strlen(page) - 8, "</html>\n");
+}
+
+/*
+ * The page's script and whatever it imports, each looked at once: a module that is not served would leave a blank page, and
+ * nothing of what others wrote may become markup.
+ */
+static void every_module_that_is_imported_is_served(void **state) {
+        struct slice found[64] = { slice_of("/js/demo.js") };
+        size_t count = 1;
+        for (size_t i = 0; i < count; i++) {
+                static const char import[] = " from './";
+                char path[64];
+                snprintf(path, sizeof(path), "%.*s", (int)found[i].len, found[i].ptr);
+                const char *script = page_text(path);
+                assert_null(strstr(script, "innerHTML"));
+                for (const char *at = strstr(script, import); at; at = strstr(at, import)) {
+                        at += sizeof(import) - 1;
+                        snprintf(path, sizeof(path), "/js/%.*s", (int)strcspn(at, "'"), at);
+                        const struct page *page = page_find(slice_of(path));
+                        if (!page)
+                                fail_msg("%.*s imports %s, which is no page", (int)found[i].len, found[i].ptr, path);
+                        size_t known = 0;
+                        while (known < count && !slice_is(found[known], page->path))
+                                known++;
+                        if (known < count)
+                                continue;
+                        assert_true(count < sizeof(found) / sizeof(found[0]));
+                        found[count++] = slice_of(page->path);
+                }
+        }
+        assert_true(count >= 10);
 }
 
 /* The hub answers with a Content-Security-Policy of default-src 'self'. */
@@ -78,13 +113,13 @@ static void the_page_asks_for_nothing_but_its_own_files(void **state) {
         }
         assert_true(found >= 4);
         assert_null(strstr(page_text("/demo.css"), "url("));
-        assert_null(strstr(page_text("/demo.js"), "innerHTML"));
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_path_has_its_page_or_none),
                 cmocka_unit_test(a_page_is_whole_and_byte_for_byte),
+                cmocka_unit_test(every_module_that_is_imported_is_served),
                 cmocka_unit_test(the_page_asks_for_nothing_but_its_own_files),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,7 @@ static char parent[64];
 static char folder[96];
 
 static int make_parent(void **state) {
-        strcpy(parent, "/tmp/test_secrets.XXXXXX");
+        snprintf(parent, sizeof parent, "/tmp/test_secrets.XXXXXX");
         if (!mkdtemp(parent))
                 return -1;
         snprintf(folder, sizeof folder, "%s/data", parent);

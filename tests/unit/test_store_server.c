@@ -15,7 +15,7 @@
 static char folder[64];
 
 static int make_folder(void **state) {
-        strcpy(folder, "/tmp/test_store.XXXXXX");
+        snprintf(folder, sizeof folder, "/tmp/test_store.XXXXXX");
         return mkdtemp(folder) ? 0 : -1;
 }
 
@@ -54,13 +54,20 @@ static void patience_ends_step_by_step(void **state) {
 }
 
 static void a_folder_has_one_hub_until_that_lets_go(void **state) {
-        struct store_server *first = make_server(), *second = NULL;
-        char *error = NULL;
-        assert_int_equal(store_server_new(folder, "redis-server", &second, &error), STORE_SERVER_E_FOLDER);
-        assert_non_null(strstr(error, "another hub"));
-        free(error);
+        struct store_server *first = make_server(), *second = make_server();
+        assert_int_equal(store_server_own(first), 0);
+        assert_int_equal(store_server_own(second), STORE_SERVER_E_LOCKED);
         store_server_free(first);
-        store_server_free(make_server());
+        assert_int_equal(store_server_own(second), 0);
+        store_server_free(second);
+}
+
+static void a_folder_that_cannot_be_used_is_named(void **state) {
+        struct store_server *server = NULL;
+        char *error = NULL;
+        assert_int_equal(store_server_new("/proc/nowhere", "redis-server", &server, &error), STORE_SERVER_E_FOLDER);
+        assert_non_null(strstr(error, "/proc/nowhere"));
+        free(error);
 }
 
 static void a_lock_that_another_holds_is_locked_until_it_lets_go(void **state) {
@@ -123,6 +130,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(patience_ends_step_by_step),
                 IN_FOLDER(a_folder_has_one_hub_until_that_lets_go),
+                cmocka_unit_test(a_folder_that_cannot_be_used_is_named),
                 IN_FOLDER(a_lock_that_another_holds_is_locked_until_it_lets_go),
                 IN_FOLDER(a_server_that_does_not_run_is_down),
                 IN_FOLDER(the_socket_is_in_the_folder),

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* typist.c: see typist.h. */
+#include "hub/typist.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "base/config.h"
+#include "base/limits.h"
+#include "base/metrics.h"
+#include "fanout/cast.h"
+#include "hub/hub.h"
+#include "hub/session.h"
+#include "presence/typing.h"
+
+struct typist_row {
+        struct list link;
+        struct wheel_timer timer;
+        struct session *session;
+        struct typing typing;
+        size_t conv_len;
+        char conv[];
+};
+
+static void typist_cast(struct typist_row *row, bool active) {
+        struct session *session = row->session;
+        char header[2 * LIMIT_ID_BYTES + 8];
+        int len = snprintf(header, sizeof(header), "%.*s %s %d", (int)row->conv_len, row->conv, session->user, active);
+        metrics_add(TYPING, 1);
+        if (cast_send(&session->hub->fanout, (struct slice){ row->conv, row->conv_len }, session->subscriber.user, 'T',
+                      (struct slice){ header, (size_t)len }, SLICE(""), NULL, NULL))
+                metrics_add(EPHEMERAL_DROPPED, 1);
+}
+
+static void typist_free(struct typist_row *row) {
+        wheel_stop(&row->timer);
+        list_remove(&row->link);
+        free(row);
+}
+
+static void typist_on_due(struct wheel_timer *timer, uint64_t now_ms) {
+        struct typist_row *row = LIST_CONTAINER(timer, struct typist_row, timer);
+        if (typing_end(&row->typing) == TYPING_SAY_OFF)
+                typist_cast(row, false);
+        typist_free(row);
+}
+
+static struct typist_row *typist_find(struct session *session, struct slice conv, size_t *ret_count) {
+        size_t count = 0;
+        LIST_FOR_EACH(link, &session->typings) {
+                struct typist_row *row = LIST_CONTAINER(link, struct typist_row, link);
+                count++;
+                if (slice_equal((struct slice){ row->conv, row->conv_len }, conv))
+                        return row;
+        }
+        *ret_count = count;
+        return NULL;
+}
+
+void typist_end(struct session *session, struct slice conv) {
+        size_t count;
+        struct typist_row *row = typist_find(session, conv, &count);
+        if (row && typing_end(&row->typing) == TYPING_SAY_OFF)
+                typist_cast(row, false);
+}
+
+void typist_step(struct session *session, struct slice conv, bool active) {
+        size_t count = 0;
+        struct typist_row *row = typist_find(session, conv, &count);
+        if (!row && (!active || count >= LIMIT_TYPING_ACTIVE))
+                return;
+        if (!row) {
+                row = calloc(1, sizeof(*row) + conv.len);
+                if (!row)
+                        return;
+                row->session = session;
+                row->conv_len = conv.len;
+                memcpy(row->conv, conv.ptr, conv.len);
+                wheel_timer_init(&row->timer, typist_on_due);
+                list_append(&session->typings, &row->link);
+        }
+        int64_t ttl_ms = session->hub->config->typing_ttl_ms;
+        uint64_t now_ms = uv_now(session->hub->loop);
+        enum typing_action action = typing_step(&row->typing, active, ttl_ms, (int64_t)now_ms);
+        if (action != TYPING_NOTHING)
+                typist_cast(row, action == TYPING_SAY_ON);
+        if (active)
+                wheel_start(session->hub->wheel, &row->timer, now_ms + (uint64_t)ttl_ms);
+}
+
+void typist_deinit(struct session *session) {
+        LIST_FOR_EACH(link, &session->typings) {
+                struct typist_row *row = LIST_CONTAINER(link, struct typist_row, link);
+                if (typing_end(&row->typing) == TYPING_SAY_OFF)
+                        typist_cast(row, false);
+                typist_free(row);
+        }
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* That chance fills what it is given and no more. Each of these fails by bad luck less than once in 2^60 runs. */
+#include "base/chance.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void all_bytes_are_filled_and_none_behind(void **state) {
+        unsigned char ever[1000 + 1] = { 0 }, bytes[1000 + 1];
+
+        for (int round = 0; round < 16; round++) {
+                memset(bytes, 0, sizeof(bytes));
+                chance_bytes(bytes, 1000);
+                for (size_t i = 0; i < sizeof(bytes); i++)
+                        ever[i] |= bytes[i];
+        }
+        for (size_t i = 0; i < 1000; i++)
+                assert_int_not_equal(ever[i], 0);
+        assert_int_equal(ever[1000], 0);
+        chance_bytes(NULL, 0);
+}
+
+static void numbers_differ(void **state) {
+        assert_true(chance_u64() != chance_u64());
+}
+
+static void hex_has_its_digits_and_its_end(void **state) {
+        char text[64 + 2], other[64 + 1];
+
+        memset(text, '!', sizeof(text));
+        chance_hex(text, 64);
+        assert_int_equal(strspn(text, "0123456789abcdef"), 64);
+        assert_int_equal(text[64], '\0');
+        assert_int_equal(text[65], '!');
+        chance_hex(other, 64);
+        assert_string_not_equal(text, other);
+        chance_hex(text, 0);
+        assert_string_equal(text, "");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(all_bytes_are_filled_and_none_behind),
+                cmocka_unit_test(numbers_differ),
+                cmocka_unit_test(hex_has_its_digits_and_its_end),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
