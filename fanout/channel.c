@@ -586,8 +586,11 @@ static void channel_enter(const struct channel_ask *ask, uint64_t next) {
         struct channel *channel = ask->channel;
         struct channel_sub *sub = ask->sub;
         if (sub->channel != channel) {
-                if (sub->channel)
-                        channel_detach(sub); /* from one that is deleted and made again */
+                struct channel *before = sub->channel;
+                if (before) { /* deleted, and made again */
+                        channel_detach(sub);
+                        channel_release(before);
+                }
                 sub->channel = channel;
                 channel->subs++;
                 metrics_add(SUBSCRIPTIONS, 1);

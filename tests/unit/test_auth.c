@@ -141,6 +141,42 @@ static void aud_and_iss_are_honoured_where_configured(void **state) {
         }
 }
 
+static void channels_that_a_token_allows_are_ids_and_not_too_many(void **state) {
+        static const char fill[] = "\"" X128 "\",\"" X128 "\",\"" X128 "\",\"" X128 "\",\"" X128 "\",\"" X128 "\",\"" X128 "\",\"" X128 "\","
+                                   "\"" X128 "\",\"" X128 "\",\"" X128 "\",\"" X128 "\",\"" X128 "\",\"" X128 "\",\"" X128 "\"";
+        static const struct {
+                const char *sentence, *channels, *expected; /* NULL: bad */
+        } rows[] = {
+                { "none", "[]", "" },
+                { "one", "[\"news\"]", "news" },
+                { "two", "[\"news\",\"sp\\u006frt\"]", "news sport" },
+                { "a string", "\"news\"", NULL },
+                { "an object", "{\"news\":true}", NULL },
+                { "a list with a number", "[\"news\",1]", NULL },
+                { "a list in a list", "[[\"news\"]]", NULL },
+                { "an empty id", "[\"\"]", NULL },
+                { "an id with a space", "[\"news sport\"]", NULL },
+                { "an id of 129 bytes", "[\"x" X128 "\"]", NULL },
+        };
+        for (size_t i = 0; i < COUNT(rows) + 2; i++) {
+                char payload[4096];
+                if (i < COUNT(rows))
+                        snprintf(payload, sizeof(payload), "{\"sub\":\"alice\"," EXP ",\"channels\":%s}", rows[i].channels);
+                else /* 15 ids of 128 bytes and one more, with a byte between: 2,047 and 2,048 */
+                        snprintf(payload, sizeof(payload), "{\"sub\":\"alice\"," EXP ",\"channels\":[%s,\"%.*s\"]}", fill,
+                                 i == COUNT(rows) ? 113 : 114, X128);
+                char *token = forge_token(slice_of(HEADER), slice_of(payload), HS256);
+                struct auth_claims claims;
+                int r = verify(t.plain, token, &claims);
+                bool good = i < COUNT(rows) ? rows[i].expected != NULL : i == COUNT(rows);
+                if (r != (good ? 0 : AUTH_E_BAD))
+                        fail_msg("%s: answer %d", i < COUNT(rows) ? rows[i].sentence : "many", r);
+                if (good && i < COUNT(rows))
+                        assert_string_equal(claims.channels, rows[i].expected);
+                free(token);
+        }
+}
+
 static const struct {
         const char *sentence, *header, *payload;
         enum forge_signer signer;
@@ -754,6 +790,7 @@ int main(void) {
                 cmocka_unit_test(good_tokens_are_accepted),
                 cmocka_unit_test(times_are_reported_in_milliseconds),
                 cmocka_unit_test(aud_and_iss_are_honoured_where_configured),
+                cmocka_unit_test(channels_that_a_token_allows_are_ids_and_not_too_many),
                 cmocka_unit_test(tokens_that_say_something_wrong_are_bad),
                 cmocka_unit_test(tokens_of_a_wrong_form_are_bad),
                 cmocka_unit_test(a_token_cut_or_changed_anywhere_is_bad),
