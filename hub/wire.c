@@ -225,7 +225,8 @@ static int wire_prefs(struct request *request, const struct scan_field *fields, 
 
 static int wire_fields(struct request *request, const struct scan_field *fields, size_t count, unsigned takes) {
         bool active_given = false;
-        if (wire_string(request, fields, count, "conv", &request->conv) < 0 || (request->conv.len && !auth_is_id(request->conv)))
+        if (takes & F_CONV && (wire_string(request, fields, count, "conv", &request->conv) < 0 ||
+                               (request->conv.len && !auth_is_id(request->conv))))
                 return wire_refuse(request, "conv is an id of 1 to 128 bytes without controls, spaces or '/'");
         if (takes & F_TOKEN && wire_string(request, fields, count, "token", &request->token) < 0)
                 return wire_refuse(request, "token is a string");

@@ -182,6 +182,17 @@ class Deliver(Case):
         self.store.deliver('c', 2, 'ann', ['bob'])
         self.assertEqual(self.got('bob'), ['m 1 c', 'm 2 c', 'm 3 c'])
 
+    def test_catching_up_past_the_inboxs_limit_tells_the_right_number(self):
+        node = self.node('n1')
+        self.store.attach('bob', 'phone', 's', 'n1')
+        for i in range(3, 300):
+            self.store.append('c', 'ann', 'op%d' % i, ['ann'], complete=0)
+        self.store.deliver('c', 300, 'ann', ['bob'], inbox_max=10)
+        base, head, *pointers = self.store.sync('bob', 0, 1000)[1:]
+        self.assertGreater(base, 0)
+        self.assertEqual((head, pointers[-1]), (302, 'm 300 c'))
+        self.assertEqual([m.split('\n')[1] for m in self.messages_of(node)], ['bob 302'])
+
     def test_who_left_meanwhile_gets_nothing(self):
         self.store.change('c', 1, [('left', 'bob', '-')], ['ann', 'bob'])
         self.store.deliver('c', 1, 'ann', ['bob'])
