@@ -48,7 +48,7 @@ struct call {
 
 static struct {
         /* the store */
-        bool up;
+        bool up, full; /* full: it is up, and takes no more calls */
         char epoch[16];
         uint64_t seq, first;
         bool exists, is_public;
@@ -84,7 +84,7 @@ void store_call_arg_int(struct call *call, int64_t value) {
 }
 
 int store_call_send(struct call *call, store_reply_fn cb, void *arg) {
-        if (!stage.up || stage.count == CALLS)
+        if (!stage.up || stage.full || stage.count == CALLS)
                 return STORE_E_UNAVAILABLE;
         stage.calls[stage.count] = *call;
         stage.calls[stage.count].cb = cb;
@@ -432,8 +432,15 @@ static void test_one_turn_gives_no_more_than_a_slice(void **state) {
                         stage_store(true); /* in the middle of it: order holds, and each is visited */
         }
         assert_int_equal(process.metrics->values[METRIC_CHANNEL_FRAMES] - before, 2 * LISTENERS);
+        for (int i = 0; i < 200; i++)
+                stage_store(true);
+        while (channel_is_busy(stage.fanout.channels)) {
+                uint64_t now = process.metrics->values[METRIC_CHANNEL_FRAMES];
+                channel_turn(stage.fanout.channels);
+                assert_in_range(process.metrics->values[METRIC_CHANNEL_FRAMES] - now, 1, LIMIT_CHANNEL_SLICE);
+        }
         for (size_t i = 0; i < LISTENERS; i++)
-                assert_int_equal(listener_get(i)->at, 2);
+                assert_int_equal(listener_get(i)->at, 202);
         assert_int_equal(stage.count, 0); /* all that without the log */
 }
 
@@ -576,6 +583,11 @@ static void test_a_check_that_fails_is_repeated(void **state) {
         listener_start(0);
         stage_settle();
         channel_on_change(stage.fanout.channels, SLICE("news"));
+        stage.full = true;
+        channel_turn(stage.fanout.channels);
+        stage.full = false;
+        assert_int_equal(stage.count, 0);
+        channel_tick(stage.fanout.channels);
         channel_turn(stage.fanout.channels);
         stage_fail();
         stage_store(true);
