@@ -492,9 +492,10 @@ static void session_say_welcome(struct session *session, const struct registry_a
         session_reply(session, buf_slice(&text));
 }
 
+/* Not the head: that may have risen meanwhile, and the device takes nothing up to the number it is told. */
 static void session_say_reset(struct session *session) {
         _cleanup_buf_ struct buf text = BUF_INIT(SESSION_TEXT_BYTES);
-        buf_printf(&text, "{\"type\":\"reset\",\"epoch\":\"%s\",\"head\":%" PRIu64 "}", session->epoch, session->head);
+        buf_printf(&text, "{\"type\":\"reset\",\"epoch\":\"%s\",\"head\":%" PRIu64 "}", session->epoch, session->sent);
         metrics_add(RESETS, 1);
         session_reply(session, buf_slice(&text));
 }

@@ -436,6 +436,15 @@ static void a_device_that_went_elsewhere_meanwhile_ends_this_session(void **stat
         expect_text("close 4409 replaced");
 }
 
+/* Event 8 comes by the node channel before the store's answer: a device told of head 8 would take it for one it has. */
+static void a_reset_says_from_where_the_events_go_on(void **state) {
+        stage_hello("E", 40);
+        stage_event(8, 1);
+        stage_answer_attach(0, "F", 7, 7);
+        expect("welcome", NULL, 0);
+        expect_text("{\"type\":\"reset\",\"epoch\":\"F\",\"head\":7}");
+}
+
 static void a_past_lost_while_live_is_said(void **state) {
         go_live(500);
         stage_head(501); /* a page is under way, by the old numbers */
@@ -615,6 +624,7 @@ int main(void) {
                 CASE(an_ack_beyond_the_head_is_refused),
                 CASE(a_lost_lease_is_not_noticed_by_the_client),
                 CASE(a_device_that_went_elsewhere_meanwhile_ends_this_session),
+                CASE(a_reset_says_from_where_the_events_go_on),
                 CASE(a_past_lost_while_live_is_said),
                 CASE(nothing_follows_the_close_frame),
                 CASE(a_drain_tells_each_client_its_delay),
