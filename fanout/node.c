@@ -110,20 +110,6 @@ void node_remove(struct node *node, struct subscriber *subscriber) {
         }
 }
 
-void node_for_each(struct node *node, void (*fn)(struct subscriber *subscriber, void *arg), void *arg) {
-        struct audience *audience, *next;
-        HASH_ITER(hh, node->audiences, audience, next) {
-                /* removing the last one frees the audience, so it is not touched after that */
-                for (struct list *link = audience->subs.next, *end = &audience->subs; link != end;) {
-                        struct list *after = link->next;
-                        fn(LIST_CONTAINER(link, struct subscriber, link), arg);
-                        if (after == end)
-                                break;
-                        link = after;
-                }
-        }
-}
-
 /* ---- repair ---- */
 
 struct node_heads {

@@ -74,5 +74,3 @@ void node_repair(struct node *node);
 /* From node_add() on, everything for the user reaches the subscriber. 0 or -ENOMEM. */
 __attribute__((warn_unused_result)) int node_add(struct node *node, struct subscriber *subscriber);
 void node_remove(struct node *node, struct subscriber *subscriber);
-/* Calls fn for each subscriber; fn may remove that one. */
-void node_for_each(struct node *node, void (*fn)(struct subscriber *subscriber, void *arg), void *arg);
