@@ -4,20 +4,31 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct buf;
 
-struct config {
+/* A section [push.PROVIDER.NAME]; texts are "" where the file sets none. */
+struct config_push {
+        char *provider, *name;
 #define CONFIG_TYPE_STRING char *
 #define CONFIG_TYPE_SECRET char *
+#define CONFIG_TYPE_BOOL bool
+#define PUSH_OPTION_ROW(field, type, providers, sentence) CONFIG_TYPE_##type field;
+#include "contract/push_options.def"
+#undef PUSH_OPTION_ROW
+};
+
+struct config {
 #define CONFIG_TYPE_INT int64_t
 #define CONFIG_TYPE_MS int64_t
-#define CONFIG_TYPE_BOOL bool
 #define OPTION_ROW(field, type, initial, section, name, flag, env, sentence) CONFIG_TYPE_##type field;
 #include "contract/options.def"
 #undef OPTION_ROW
         char *file; /* --config; NULL if none */
+        struct config_push *pushes; /* in the order of the file */
+        size_t pushes_count;
 };
 
 enum {
