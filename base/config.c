@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/section.h"
 
 enum type { STRING, SECRET, INT, MS, BOOL };
 enum source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENV, SOURCE_FLAG };
@@ -159,7 +160,7 @@ static bool parse_span(const char *text, int64_t *ret_ms) {
         return false;
 }
 
-static bool parse_bool(const char *text, bool *ret_value) {
+bool config_parse_bool(const char *text, bool *ret_value) {
         static const char *const words[][2] = { { "no", "yes" }, { "false", "true" }, { "off", "on" }, { "0", "1" } };
 
         for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -213,7 +214,7 @@ static int set_option(struct loader *loader, size_t index, enum source source, c
                 good = parse_span(text, field);
                 break;
         case BOOL:
-                good = parse_bool(text, field);
+                good = config_parse_bool(text, field);
                 break;
         }
         if (!good)
@@ -309,13 +310,30 @@ static int continue_option(struct reader *reader, size_t index, const char *wher
         return 0;
 }
 
+/* An option of a section [push.PROVIDER.NAME]. */
+static int read_push_option(struct reader *reader, const char *section, const char *name, const char *text) {
+        struct loader *loader = reader->loader;
+        struct config_push *push;
+        const char *problem;
+        int r = section_get(&loader->config->pushes, &loader->config->pushes_count, section, &push);
+
+        if (r == 1)
+                return invalid(loader,
+                               "%s:%d: [%s] is no push.PROVIDER.NAME: apns, fcm, webpush or webhook; a word of at most %d bytes; at most "
+                               "%d of them.",
+                               reader->path, reader->line, section, LIMIT_PUSH_APP_BYTES, LIMIT_PUSH_APPS);
+        if (r == 0)
+                r = section_set(push, name, text, &problem);
+        return r == 1 ? invalid(loader, "%s:%d: %s %s.", reader->path, reader->line, name, problem) : r;
+}
+
 static int read_option(struct reader *reader, const char *section, const char *name, const char *text) {
         struct loader *loader = reader->loader;
         bool known_section;
         size_t index;
 
         if (strncmp(section, "push.", 5) == 0)
-                return 0;
+                return read_push_option(reader, section, name, text);
         if (section[0] == '\0')
                 return invalid(loader, "%s:%d: \"%s\" stands before the first [section].", reader->path, reader->line, name);
         if (!find_option(section, name, &index, &known_section)) {
@@ -506,6 +524,12 @@ static int check_whole(struct loader *loader) {
         if (config->jwt_secret[0] && strlen(config->jwt_secret) < JWT_SECRET_BYTES)
                 return invalid(loader, "jwt_secret has %zu bytes, but must have at least %d.", strlen(config->jwt_secret),
                                JWT_SECRET_BYTES);
+        for (size_t i = 0; i < config->pushes_count; i++) {
+                const char *lacks = section_lacks(&config->pushes[i]);
+                if (lacks)
+                        return invalid(loader, "%s: section [push.%s.%s] %s.", config->file, config->pushes[i].provider, config->pushes[i].name,
+                                       lacks);
+        }
         return 0;
 }
 
@@ -570,6 +594,7 @@ struct config *config_free(struct config *config) {
                 if (options[i].type == STRING || options[i].type == SECRET)
                         forget_text(field_of(config, &options[i]));
         }
+        section_free_all(config->pushes, config->pushes_count);
         free(config->file);
         free(config);
         return NULL;
@@ -656,6 +681,7 @@ void config_print_help(struct buf *out) {
                                 add_option_help(out, &options[i]);
                 }
         }
+        section_print_help(out);
 }
 
 static void add_option_sample(struct buf *out, const struct option *option) {
@@ -680,4 +706,5 @@ void config_print_sample(struct buf *out) {
                                 add_option_sample(out, &options[i]);
                 }
         }
+        section_print_sample(out);
 }

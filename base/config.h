@@ -38,13 +38,15 @@ enum {
 
 /*
  * Reads all sources. argv[0] is not looked at. getenv_fn is getenv() or a test's own. On CONFIG_E_INVALID *ret_error is one
- * clear line (free() it). On success the caller owns *ret_config (config_free). Unknown sections and names are invalid, but
- * sections named push.* are left to the push program. *_file options that name a file are read into their secret
+ * clear line (free() it). On success the caller owns *ret_config (config_free). Unknown sections and names are invalid. *_file options that name a file are read into their secret
  * (trailing newline cut; api_key_file may hold several lines).
  */
 __attribute__((warn_unused_result)) int config_load(int argc, char *const argv[], char *(*getenv_fn)(const char *),
                                                     struct config **ret_config, char **ret_error);
 struct config *config_free(struct config *config);
+
+/* yes or no, as a switch may be written. */
+bool config_parse_bool(const char *text, bool *ret_value);
 
 /* The options as the text of --help, and as a commented sample file. */
 void config_print_help(struct buf *out);

@@ -388,7 +388,20 @@ static void a_mistake_in_the_file_is_told_with_its_line(void **state) {
                 { "# hello\n\n[hub]\nlisen = x\n", "b.ini:4: section [hub] has no option \"lisen\"." },
                 { "[hub]\nurl = x\n", "b.ini:2: section [hub] has no option \"url\"." },
                 { "[hubs]\nlisten = x\n", "b.ini:2: there is no section [hubs]." },
-                { "[push]\nx = y\n", "b.ini:2: there is no section [push]." },
+                { "[push]\nx = y\n", "b.ini:2: section [push] has no option \"x\"." },
+                { "[push.apns.a]\nsubject = y\n", "b.ini:2: subject is no option of this section." },
+                { "[push.fcm.a]\nservice_account = y\nservice_account = z\n", "b.ini:3: service_account is set for the second time." },
+                { "[push.webhook.a]\nallow_private = maybe\n", "b.ini:2: allow_private must be yes or no." },
+                { "[push.webhook.a]\nurl = https://a.example\n", "b.ini: section [push.webhook.a] needs url and secret." },
+                { "[push.webpush.a]\nsubject = mailto:a@b.example\n", "b.ini: section [push.webpush.a] needs vapid_key and subject." },
+                { "[push.fcm.a]\nurl = x\n", "b.ini: section [push.fcm.a] needs service_account." },
+                { "[push.apns.a]\ntopic = x\nkey_file = k\n",
+                  "b.ini: section [push.apns.a] needs key_file, key_id and team_id, or cert_file." },
+                { "[push.apns.a]\ntopic = x\nkey_file = k\ncert_file = c\n", "b.ini: section [push.apns.a] has a key and cert_file; choose one." },
+                { "[push.apns]\ntopic = x\n",
+                  "b.ini:2: [push.apns] is no push.PROVIDER.NAME: apns, fcm, webpush or webhook; a word of at most 32 bytes; at most 64 of them." },
+                { "[push.sms.a]\nurl = x\n",
+                  "b.ini:2: [push.sms.a] is no push.PROVIDER.NAME: apns, fcm, webpush or webhook; a word of at most 32 bytes; at most 64 of them." },
                 { "listen = x\n[hub]\n", "b.ini:1: \"listen\" stands before the first [section]." },
                 { "[hub]\nlisten = x\n\nlisten = y\n", "b.ini:4: listen is set for the second time." },
                 { "[hub]\nlisten = x\n[redis]\n[hub]\nlisten = x", "b.ini:5: listen is set for the second time." },
@@ -416,7 +429,7 @@ static void a_mistake_in_the_file_is_told_with_its_line(void **state) {
 static void a_file_may_have_comments_spaces_and_long_values(void **state) {
         write_text("b.ini",
                    "\xef\xbb\xbf; comment\r\n[hub]\r\n  # indented comment\n  listen=a:1   \r\n\ndata = a = b ; not this\n"
-                   "[push.apns]\nkey = whatever\nworkers = x\n[auth]\norigins = https://a.example\n\thttps://b.example\n"
+                   "[auth]\norigins = https://a.example\n\thttps://b.example\n"
                    "  https://c.example\naudience =\n[hub]\nworkers : 3");
         if (LOAD("--config", "b.ini") != 0)
                 fail_msg("%s", t.error);
@@ -425,6 +438,26 @@ static void a_file_may_have_comments_spaces_and_long_values(void **state) {
         assert_string_equal(t.config->origins, "https://a.example https://b.example https://c.example");
         assert_string_equal(t.config->jwt_audience, "");
         assert_int_equal(t.config->workers, 3);
+}
+
+static void sections_of_push_may_be_repeated_under_other_names(void **state) {
+        write_text("b.ini", "[push.webhook.sms]\nurl = https://a.example\nsecret = s1 s2\n[push]\ndelay_ms = 1500\n[push.apns.main]\n"
+                            "  key_file = k\nkey_id = i\nteam_id = t\ntopic = app.example\n[push.webhook.mail.eu]\nurl = https://b.example\n"
+                            "secret = s\nallow_private = yes\n[push.webhook.sms]\nca_file = ca.pem\n");
+        if (LOAD("--config", "b.ini") != 0)
+                fail_msg("%s", t.error);
+        assert_int_equal(t.config->push_delay_ms, 1500);
+        assert_int_equal(t.config->pushes_count, 3);
+        const struct config_push *sms = &t.config->pushes[0], *apns = &t.config->pushes[1], *mail = &t.config->pushes[2];
+        assert_string_equal(sms->provider, "webhook");
+        assert_string_equal(sms->name, "sms");
+        assert_string_equal(sms->secret, "s1 s2");
+        assert_string_equal(sms->ca_file, "ca.pem");
+        assert_string_equal(sms->topic, "");
+        assert_false(sms->allow_private);
+        assert_string_equal(apns->key_id, "i");
+        assert_string_equal(mail->name, "mail.eu");
+        assert_true(mail->allow_private);
 }
 
 /* inih would cut it and read the rest as a line of its own. */
@@ -576,7 +609,7 @@ static void the_sample_parses_and_shows_the_defaults(void **state) {
                 buf_add(&uncommented, line + is_option, strcspn(line, "\n") + 1 - is_option);
         }
         assert_int_equal(set, COUNT(rows));
-        assert_int_equal(sections, 7); /* each once, though the rows of [hub] do not stand together */
+        assert_int_equal(sections, 8); /* each once, though the rows of [hub] do not stand together */
 
         write_text("sample.ini", uncommented.ptr);
         struct config *plain = NULL;
@@ -607,6 +640,7 @@ int main(void) {
                 CASE(a_mistake_in_a_flag_or_variable_is_one_clear_line),
                 CASE(a_mistake_in_the_file_is_told_with_its_line),
                 CASE(a_file_may_have_comments_spaces_and_long_values),
+                CASE(sections_of_push_may_be_repeated_under_other_names),
                 CASE(a_line_too_long_is_not_cut_silently),
                 CASE(secrets_are_read_from_their_files),
                 CASE(a_secret_file_that_is_no_use_is_refused),
