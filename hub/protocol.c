@@ -336,7 +336,11 @@ void protocol_handle_object(struct session *session, struct slice object) {
                 session_hello(session, &request);
         } else if (!protocol_allows(session, &request, &retry_ms)) {
                 session_error_after(session, request.has_id, request.id, ERROR_RATE_LIMITED, NULL, retry_ms);
+                if (++session->refused == LIMIT_REFUSED)
+                        session_close(session, CLOSE_RATE_LIMITED);
         } else {
+                if (session->refused)
+                        session->refused--;
                 protocol_dispatch(session, &request);
         }
 }

@@ -64,6 +64,7 @@ struct session {
         uint64_t opened_ms, heard_ms, pinged_ms; /* pinged_ms 0: no ping is open */
         int64_t token_ms;           /* wall time at which the token expires; 0: no token yet */
         uint16_t in_flight;         /* requests waiting for the store */
+        uint16_t refused;           /* requests refused by a rate limit, less those allowed since */
         bool registered;            /* in the node's audience */
         bool again, again_due;      /* it is registered anew, and is to be once more after that */
         uint64_t again_sent, again_head; /* what they were when that began: the store's head is not below, or it lost its past */
