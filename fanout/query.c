@@ -121,8 +121,8 @@ int query_history(struct fanout *fanout, struct slice user, struct slice conv, u
 
 /* ---- members ---- */
 
-static void query_add_members(struct buf *out, const struct redisReply *flat) {
-        buf_add_text(out, ",\"items\":[");
+static void query_add_members(struct buf *out, const char *name, const struct redisReply *flat) {
+        buf_printf(out, ",\"%s\":[", name);
         for (size_t i = 0; i + 1 < store_count(flat); i += 2) {
                 struct slice packed = store_text(store_item(flat, i + 1));
                 buf_add_text(out, i ? ",{\"user\":" : "{\"user\":");
@@ -163,7 +163,7 @@ static void query_on_members(void *arg, const struct redisReply *reply) {
                         buf_add_int(&out, store_int(store_item(reply, 2)));
                         buf_add_text(&out, store_int(store_item(reply, 4)) ? ",\"public\":true" : ",\"public\":false");
                 }
-                query_add_members(&out, flat);
+                query_add_members(&out, query->user.len ? "items" : "members", flat);
         }
         query_end(query, answer, &out);
 }

@@ -103,6 +103,10 @@ static void api_readyz(struct api_call *call) {
                 http_fail_code(call->http, ERROR_UNAVAILABLE, "delivery through the store is not proven now");
 }
 
+static void api_ws(struct api_call *call) {
+        http_fail(call->http, ERROR_BAD_REQUEST, 426, "here is a WebSocket (RFC 6455)");
+}
+
 static void api_metrics(struct api_call *call) {
         _cleanup_buf_ struct buf text = BUF_INIT(API_METRICS_BYTES);
         metrics_print(api_hub(call)->metrics, &text);
@@ -272,12 +276,12 @@ static void api_post_message(struct api_call *call) {
         api_started(call->http, post_send(&api_hub(call)->fanout, &post, api_on_posted, http_ref(call->http)));
 }
 
-/* A query parameter; false if it is absent or does not fit. */
+/* A query parameter; false if it is absent, empty or does not fit. */
 static bool api_query(const struct http *http, const char *name, char *out, size_t size) {
         size_t name_len = strlen(name);
         for (const char *at = http->query; *at;) {
                 size_t part = strcspn(at, "\n");
-                if (part > name_len && strncmp(at, name, name_len) == 0 && at[name_len] == '=') {
+                if (part > name_len + 1 && strncmp(at, name, name_len) == 0 && at[name_len] == '=') {
                         size_t len = part - name_len - 1;
                         if (len >= size)
                                 return false;
@@ -512,6 +516,7 @@ static const struct api_route api_routes[] = {
         { HTTP_GET, "/healthz", API_OPEN, api_healthz },
         { HTTP_GET, "/readyz", API_OPEN, api_readyz },
         { HTTP_GET, "/metrics", API_OPEN, api_metrics },
+        { HTTP_GET, "/v1/ws", API_OPEN, api_ws },
         { HTTP_PUT, "/v1/conversations/{c}", API_KEY_BODY, api_put_conversation },
         { HTTP_GET, "/v1/conversations/{c}", API_KEY, api_get_conversation },
         { HTTP_DELETE, "/v1/conversations/{c}", API_KEY, api_delete_conversation },
@@ -569,6 +574,10 @@ static bool api_read_body(struct api_call *call, bool may_be_empty) {
         struct scan_value value;
         if (http->body.len == 0 && may_be_empty)
                 return true;
+        if (http->no_length) {
+                http_fail(http, ERROR_BAD_REQUEST, 411, "a body needs Content-Length");
+                return false;
+        }
         if (http->has_type && !http->json_type) {
                 http_fail(http, ERROR_BAD_REQUEST, 415, "the body is application/json");
                 return false;

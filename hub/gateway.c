@@ -88,8 +88,7 @@ static int gateway_refuse(struct lws *wsi, enum error_code code, int status, con
         if (!front)
                 return -1;
         buf_commit(&text, LWS_PRE);
-        const char *extra = status == 503 ? "retry-after: 2\r\n" : status == 426 ? "sec-websocket-version: 13\r\n" : "";
-        http_build(&text, status, "application/json", extra, buf_slice(&body), true);
+        http_build(&text, status, "application/json", status == 503 ? "retry-after: 2\r\n" : "", buf_slice(&body), true);
         metrics_add(HANDSHAKES_REFUSED, 1);
         if (!buf_failed(&text))
                 lws_write(wsi, (unsigned char *)text.ptr + LWS_PRE, text.len - LWS_PRE, LWS_WRITE_HTTP_FINAL);
@@ -299,7 +298,7 @@ static int gateway_on_request(struct conn *conn, struct lws *wsi) {
         if (!sound) {
                 http->must_close = http->dispatched = true;
                 http_fail(http, ERROR_BAD_REQUEST, 400, "Content-Length is no number");
-        } else if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0 || (takes_body && !has_length)) {
+        } else if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0) {
                 /* lws would wait for a chunked body for ever. */
                 http->must_close = http->dispatched = true;
                 http_fail(http, ERROR_BAD_REQUEST, 411, "a body needs Content-Length");
@@ -307,7 +306,9 @@ static int gateway_on_request(struct conn *conn, struct lws *wsi) {
                 http->must_close = http->dispatched = true;
                 http_fail_code(http, ERROR_TOO_LARGE, "the body is above 1 MiB");
         } else if (!takes_body || http->body_expected == 0) {
-                http->must_close = !takes_body && http->body_expected > 0; /* an unread body would be taken for the next request */
+                /* An unread body, or one without a length, would be taken for the next request. */
+                http->no_length = takes_body && !has_length;
+                http->must_close = http->no_length || (!takes_body && http->body_expected > 0);
                 http_dispatch(http);
         }
         return 0;

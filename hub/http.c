@@ -44,6 +44,8 @@ void http_build(struct buf *out, int status, const char *content_type, const cha
                    content_type, body.len);
         if (status == 401)
                 buf_add_text(out, "www-authenticate: Bearer\r\n");
+        if (status == 426)
+                buf_add_text(out, "upgrade: websocket\r\nsec-websocket-version: 13\r\n");
         buf_add_text(out, extra_headers);
         buf_add_text(out, close ? "connection: close\r\n\r\n" : "\r\n");
         buf_add_slice(out, body);

@@ -38,6 +38,7 @@ struct http {
         bool head;            /* HEAD: the answer's body is left out */
         bool loopback;        /* the peer is on this machine */
         bool has_type, json_type;
+        bool no_length;       /* of a body that there may be */
         bool dispatched, answered, written;
         bool must_close;      /* what follows on the connection cannot be told apart from an unread body */
         char path[2049];      /* without query; percents are decoded by lws */

@@ -343,7 +343,9 @@ int wire_parse_sync(const struct scan_field *fields, size_t count, struct reques
                 return WIRE_E_INVALID;
         if (!wire_uint(fields, count, "ack", 0, INT64_MAX / 2, &request->n, &request->has_n))
                 return wire_refuse(request, "ack is the n of an event");
-        if (!wire_uint(fields, count, "limit", 1, LIMIT_PAGE_EVENTS, &request->limit, NULL))
-                return wire_refuse(request, "limit is 1 to 128");
+        if (!wire_uint(fields, count, "limit", 1, INT64_MAX / 2, &request->limit, NULL))
+                return wire_refuse(request, "limit is 1 or more");
+        if (request->limit > LIMIT_PAGE_EVENTS)
+                request->limit = LIMIT_PAGE_EVENTS;
         return 0;
 }

@@ -49,7 +49,7 @@ struct request {
 /* Takes apart one object that passed scan_text(): 0 or WIRE_E_INVALID (id is set if it could be read). */
 __attribute__((warn_unused_result)) int wire_parse(struct slice object, struct request *request);
 
-/* The fields of a sync: device, cursor, ack (as n), limit (1 to LIMIT_PAGE_EVENTS, the default). 0 or WIRE_E_INVALID. */
+/* The fields of a sync: device, cursor, ack (as n), limit (LIMIT_PAGE_EVENTS at most, also the default). 0 or WIRE_E_INVALID. */
 __attribute__((warn_unused_result)) int wire_parse_sync(const struct scan_field *fields, size_t count, struct request *request);
 
 const char *wire_type_text(enum request_type type);

@@ -100,6 +100,11 @@ const json = 'Content-Type: application/json';
 const rawRequests = [
   ['a body in chunks', [`POST ${M} HTTP/1.1`, 'Host: x', auth, json, 'Transfer-Encoding: chunked'], `5\r\n{"op"\r\n0\r\n\r\n`, [411]],
   ['a body without a length', [`POST ${M} HTTP/1.1`, 'Host: x', auth, json], '', [411]],
+  ['a member without a body', [`PUT ${C}/members/alice HTTP/1.1`, 'Host: x', auth], '', [200]],
+  ['a conversation without a body', [`PUT ${C} HTTP/1.1`, 'Host: x', auth], '', [411]],
+  ['a disconnect without a body', ['POST /v1/users/nobody/disconnect HTTP/1.1', 'Host: x', auth], '', [200]],
+  ['a member with a body in chunks', [`PUT ${C}/members/alice HTTP/1.1`, 'Host: x', auth, json, 'Transfer-Encoding: chunked'], `2\r\n{}\r\n0\r\n\r\n`, [411]],
+  ['a page whose parameters are empty', [`GET ${M}?before=&after=&limit= HTTP/1.1`, 'Host: x', auth], '', [200]],
   ['a body of 1 MB and a byte', [`POST ${M} HTTP/1.1`, 'Host: x', auth, json, 'Content-Length: 1048577'], ' '.repeat(1048577), [413]],
   ['a length of 10 GB', [`POST ${M} HTTP/1.1`, 'Host: x', auth, json, 'Content-Length: 10737418240'], '', [413]],
   ['a length that is a word', [`POST ${M} HTTP/1.1`, 'Host: x', auth, json, 'Content-Length: many'], '', [400, 411, 413]],

@@ -26,7 +26,7 @@ const handshakes = [
   ['an upgrade without a key', { 'Sec-WebSocket-Key': undefined }, '/v1/ws', 'GET', [400, undefined]],
   ['an upgrade of another version', { 'Sec-WebSocket-Version': '8' }, '/v1/ws', 'GET', [400, 426]],
   ['an upgrade to something else', { Upgrade: 'h2c' }, '/v1/ws', 'GET', [400, 404, 426]],
-  ['a plain GET of the socket path', { Upgrade: undefined, Connection: 'close', 'Sec-WebSocket-Key': undefined, 'Sec-WebSocket-Version': undefined }, '/v1/ws', 'GET', [400, 404, 426]],
+  ['a plain GET of the socket path', { Upgrade: undefined, Connection: 'close', 'Sec-WebSocket-Key': undefined, 'Sec-WebSocket-Version': undefined }, '/v1/ws', 'GET', [426]],
   ['an upgrade with a bad bearer token', { Authorization: 'Bearer rubbish' }, '/v1/ws', 'GET', [401]],
   ['an upgrade with an empty bearer token', { Authorization: 'Bearer ' }, '/v1/ws', 'GET', [401]],
   ['an upgrade with an expired bearer token', { Authorization: `Bearer ${makeToken(JWT_SECRET, { sub: 'alice', exp: seconds() - 600 })}` }, '/v1/ws', 'GET', [401]],

@@ -381,7 +381,7 @@ static void a_sync_is_taken_apart(void **state) {
         assert_true(slice_is(request.device, "d") && slice_is(request.epoch, "e"));
         assert_true(request.cursor == 7 && request.has_n && request.n == 5 && request.limit == 3);
         static const char *const refused[] = {
-                "{\"device\":\"a b\"}", "{\"cursor\":7}", "{\"ack\":-1}", "{\"ack\":\"5\"}", "{\"limit\":0}", "{\"limit\":129}",
+                "{\"device\":\"a b\"}", "{\"cursor\":7}", "{\"ack\":-1}", "{\"ack\":\"5\"}", "{\"limit\":0}", "{\"limit\":-1}",
         };
         for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
                 assert_int_equal(parse_sync(refused[i]), WIRE_E_INVALID);
