@@ -319,8 +319,12 @@ static bool protocol_allows(struct session *session, const struct request *reque
 void protocol_handle_object(struct session *session, struct slice object) {
         if (session->state >= SESSION_CLOSING)
                 return;
-        if (session->state == SESSION_ATTACHING) {
+        if (session->state == SESSION_ATTACHING || session->early.len) {
                 session_defer(session, object);
+                return;
+        }
+        if (object.ptr[0] != '{') {
+                session_error_id(session, false, 0, ERROR_BAD_REQUEST, "a request is a JSON object");
                 return;
         }
         struct request request;
@@ -345,6 +349,7 @@ void protocol_handle_object(struct session *session, struct slice object) {
         }
 }
 
+/* Requests of one array are handled in order: one that waits for the store holds up those behind it. */
 static void protocol_handle_array(struct session *session, struct slice array) {
         struct scan_value item;
         size_t position = 0, count = 0;
@@ -356,10 +361,10 @@ static void protocol_handle_array(struct session *session, struct slice array) {
         }
         position = 0;
         while (scan_array(array, &position, &item)) {
-                if (item.type == SCAN_OBJECT)
-                        protocol_handle_object(session, item.raw);
+                if (session->in_flight && session_is_open(session))
+                        session_defer(session, item.raw);
                 else
-                        session_error_id(session, false, 0, ERROR_BAD_REQUEST, "a request is a JSON object");
+                        protocol_handle_object(session, item.raw);
         }
 }
 
@@ -374,11 +379,9 @@ void protocol_handle_frame(struct session *session, struct slice text, bool bina
                 };
                 session_error_id(session, false, 0, ERROR_BAD_REQUEST, binary ? "frames are text" : messages[r]);
                 session_close(session, CLOSE_MALFORMED);
-        } else if (value.type == SCAN_OBJECT) {
-                protocol_handle_object(session, value.raw);
         } else if (value.type == SCAN_ARRAY) {
                 protocol_handle_array(session, value.raw);
         } else {
-                session_error_id(session, false, 0, ERROR_BAD_REQUEST, "a request is a JSON object");
+                protocol_handle_object(session, value.raw);
         }
 }

@@ -37,6 +37,7 @@ enum {
         SESSION_WRITES = 4,             /* of one session in one flush, then others get their turn */
         SESSION_TEXT_BYTES = 16384,     /* a frame of the hub's own */
         SESSION_PAGE_AGAIN_MS = 1000,   /* after a page that failed */
+        SESSION_EARLY_BYTES = 2 * LIMIT_FRAME_BYTES, /* the rest of a frame, and one that was read already */
 };
 
 /* ---- states ---- */
@@ -115,7 +116,7 @@ static void session_pause(struct session *session) {
 
 static void session_resume(struct session *session) {
         if (!session->paused || !session->wsi || session->outbox.reply_bytes > LIMIT_OUTBOX_REPLY_BYTES / 2 ||
-            session->in_flight > LIMIT_REQUESTS_IN_FLIGHT / 2)
+            session->in_flight > LIMIT_REQUESTS_IN_FLIGHT / 2 || session->early.len)
                 return;
         session->paused = false;
         lws_rx_flow_control(session->wsi, 1);
@@ -515,15 +516,23 @@ static void session_place(struct session *session, const struct registry_attache
         session_start_from(session, attached->cursor);
 }
 
+/* One after the other: each is handled when those before it have their replies. The peer's next frames wait in its socket. */
 static void session_handle_early(struct session *session) {
         struct buf early = session->early;
-        buf_init(&session->early, LIMIT_FRAME_BYTES);
-        for (size_t at = 0; at + sizeof(uint32_t) <= early.len;) {
+        size_t at = 0;
+        buf_init(&session->early, SESSION_EARLY_BYTES);
+        while (at < early.len && session_is_open(session) && session->in_flight == 0) {
                 uint32_t len;
                 memcpy(&len, early.ptr + at, sizeof(len));
                 at += sizeof(len);
                 protocol_handle_object(session, (struct slice){ early.ptr + at, len });
                 at += len;
+        }
+        if (at < early.len && session_is_open(session)) {
+                buf_add(&session->early, early.ptr + at, early.len - at);
+                if (buf_failed(&session->early))
+                        session_kill(session);
+                session_pause(session);
         }
         buf_deinit(&early);
 }
@@ -797,9 +806,11 @@ void session_defer(struct session *session, struct slice object) {
         uint32_t len = (uint32_t)object.len;
         buf_add(&session->early, &len, sizeof(len));
         buf_add_slice(&session->early, object);
+        if (session_is_open(session))
+                session_pause(session);
         if (!buf_failed(&session->early))
                 return;
-        session_error_id(session, false, 0, ERROR_TOO_LARGE, "too many requests before welcome");
+        session_error_id(session, false, 0, ERROR_TOO_LARGE, "too many requests wait for those before them");
         session_close(session, CLOSE_TOO_LARGE);
 }
 
@@ -824,6 +835,8 @@ void session_begin(struct session *session) {
 
 void session_end(struct session *session) {
         session->in_flight--;
+        if (session->early.len && session_is_open(session))
+                session_handle_early(session);
         session_resume(session);
         session_unref(session);
 }
@@ -851,7 +864,7 @@ struct session *session_new(struct hub *hub, struct lws *wsi, const struct auth_
         list_init(&session->sends);
         list_init(&session->typings);
         list_init(&session->subscriptions);
-        buf_init(&session->early, LIMIT_FRAME_BYTES);
+        buf_init(&session->early, SESSION_EARLY_BYTES);
         watch_init(&session->watcher);
         session->watcher.on_presence = session_on_presence;
         session->watcher.on_watching = protocol_on_watching;

@@ -75,7 +75,7 @@ struct session {
         bool hello_has_id;
         int64_t hello_id;
         struct auth_claims *claims; /* of the upgrade, until hello */
-        struct buf early;           /* requests that came before welcome: length and text of each */
+        struct buf early;           /* requests that wait, for welcome or for those before them: length and text of each */
         char id[17];
         char *user, *device;        /* one block */
         size_t user_len, device_len;
@@ -134,7 +134,7 @@ void session_auth(struct session *session, const struct request *request);
 void session_advance(struct session *session);
 /* Sets the timer to what is due next. */
 void session_schedule(struct session *session);
-/* Keeps a request until welcome. */
+/* Keeps a request until welcome, or until those before it have their replies. */
 void session_defer(struct session *session, struct slice object);
 /* One more or one less request waits for the store. */
 void session_begin(struct session *session);

@@ -188,7 +188,9 @@ const channelCases = [
     name: 'an unsubscribe is ok, twice too, and a subscribe that it overtakes is a conflict',
     async run(bench) {
       const raw = await bench.session();
-      raw.text([{ type: 'subscribe', id: 1, conv: 'news' }, { type: 'unsubscribe', id: 2, conv: 'news' }, { type: 'unsubscribe', id: 3, conv: 'news' }]);
+      raw.socket.cork(); // in one packet, so that the store cannot answer between them
+      for (const [i, type] of ['subscribe', 'unsubscribe', 'unsubscribe'].entries()) raw.text({ type, id: i + 1, conv: 'news' });
+      raw.socket.uncork();
       const replies = [];
       for (const id of [1, 2, 3]) replies.push(await raw.message((each) => each.id === id && each.type !== 'welcome', `the answer to ${id}`));
       expect(replies.map(({ type, code }) => code ?? type).join() === 'conflict,ok,ok', `they were answered ${JSON.stringify(replies)}`);
@@ -393,6 +395,40 @@ const rightCases = [
       expect(replies[0].type === 'sent' && replies[1].type === 'error' && replies[2].type === 'sent', JSON.stringify(replies));
       expect(replies[2].seq === replies[0].seq + 1, `the seqs are ${replies[0].seq} and ${replies[2].seq}`);
       bench.stores('c', 2);
+    },
+  },
+  {
+    name: 'requests of one array are handled in order: each sees what those before it did, and its reply comes behind theirs',
+    async run(bench) {
+      await bench.hub.api.conversation('array-order', ['alice', 'bob']); // no worker remembers its members: the send takes longer than all else
+      const raw = await bench.session();
+      raw.text([
+        { type: 'send', id: 11, conv: 'array-order', op: 'order-1', body: 1 },
+        { type: 'history', id: 12, conv: 'array-order' },
+        42,
+        { type: 'ping', id: 13 },
+        { type: 'read', id: 14, conv: 'array-order', seq: 1 },
+        { type: 'watch', id: 15, users: ['bob'] },
+        { type: 'unwatch', id: 16, users: ['bob'] },
+        { type: 'send', id: 17, conv: 'array-order', op: 'order-2', body: 2 },
+        { type: 'conversations', id: 18 },
+      ]);
+      await raw.message((each) => each.id === 18, 'the last reply');
+      const replies = raw.messages.filter((each) => each.id > 10 || (each.type === 'error' && each.id === undefined));
+      expect(String(replies.map((each) => each.id ?? 'error')) === '11,12,error,13,14,15,16,17,18', `the replies came as ${JSON.stringify(replies)}`);
+      expect(replies[1].entries.length === 1 && replies[4].type === 'ok' && replies[5].presence.length === 1 && replies[7].seq === 2, JSON.stringify(replies));
+      const item = replies[8].items.find((each) => each.conv === 'array-order');
+      expect(item.seq === 2 && item.last.op === 'order-2', JSON.stringify(item));
+    },
+  },
+  {
+    name: 'arrays as large as a frame are handled in order, however many come at once',
+    async run(bench) {
+      const raw = await bench.session();
+      for (let i = 0; i < 8; i += 1) raw.text(Array.from({ length: 64 }, (_, k) => ({ type: k % 2 ? 'ping' : 'history', id: 100 + i * 64 + k, conv: 'c', limit: 1, filler: long(900) })));
+      await raw.message((each) => each.id === 611, 'the last reply');
+      const ids = raw.messages.filter((each) => each.id >= 100).map((each) => each.id);
+      expect(ids.length === 512 && ids.every((id, i) => id === 100 + i), `they came as ${ids}`);
     },
   },
   {

@@ -139,10 +139,25 @@ static void too_many_requests_before_welcome_end_the_session(void **state) {
         static char object[LIMIT_FRAME_BYTES / 2];
         memset(object, ' ', sizeof(object));
         stage_hello(NULL, 0);
-        session_defer(stage.session, (struct slice){ object, sizeof(object) });
-        session_defer(stage.session, (struct slice){ object, sizeof(object) });
+        for (int i = 0; i < 4; i++) /* two frames' worth */
+                session_defer(stage.session, (struct slice){ object, sizeof(object) });
         expect_error("too_large");
         expect_text("close 4413 too large");
+}
+
+static void requests_of_an_array_wait_for_those_before_them_and_so_does_the_peer(void **state) {
+        static const char ping[] = "{\"type\":\"ping\"}";
+        go_live(7);
+        session_begin(stage.session); /* one waits for the store */
+        session_begin(stage.session);
+        for (int i = 0; i < 3; i++)
+                session_defer(stage.session, slice_of(ping));
+        assert_true(stage.paused);
+        session_end(stage.session);
+        assert_int_equal(stage.objects, 0);
+        session_end(stage.session);
+        assert_int_equal(stage.objects, 3);
+        assert_false(stage.paused);
 }
 
 static void a_lost_past_is_said_after_welcome(void **state) {
@@ -602,6 +617,7 @@ int main(void) {
                 CASE(an_event_that_comes_before_welcome_is_read_from_the_inbox),
                 CASE(requests_before_welcome_wait_for_it),
                 CASE(too_many_requests_before_welcome_end_the_session),
+                CASE(requests_of_an_array_wait_for_those_before_them_and_so_does_the_peer),
                 CASE(a_lost_past_is_said_after_welcome),
                 CASE(a_refused_hello_is_told_and_closed),
                 CASE(a_session_that_ends_while_it_attaches_is_taken_out_again),
