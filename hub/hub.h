@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hub.h: what the parts of a hub worker share. There is one struct hub in a worker, and it is reached through an argument.
+ * hub.h: what the parts of a hub worker share, and how they are put together. There is one struct hub in a worker, and it is
+ * reached through an argument.
  */
 #pragma once
 #include <stdbool.h>
@@ -17,6 +18,7 @@ struct config;
 struct detach_queue;
 struct lease;
 struct limiter;
+struct link_address;
 struct lws_context;
 struct lws_vhost;
 struct metrics_page;
@@ -45,10 +47,31 @@ struct hub {
         bool memory_full;       /* above memory_max_mb */
         struct buf *scratch;    /* for what is written right away */
         bool draining;
+        unsigned ticks;
+        int closing;            /* what has still to report its end */
+        void (*on_closed)(void *context);
+        void *closed_context;
         bool busy;              /* the loop has little idle time: frames are gathered for up to 2 ms */
         struct list handshakes; /* struct conn, handshake: the oldest first */
         struct list https;      /* struct http, all */
 };
+
+enum { HUB_TICK_MS = 100 };
+
+/*
+ * Opens the store and all that lives on it. loop and config are set before; metrics, scratch, auth and what is of the sockets are the
+ * worker's own. 0 or -ENOMEM. The address is borrowed.
+ */
+__attribute__((warn_unused_result)) int hub_open(struct hub *hub, const struct link_address *address);
+/* Leaves the store and closes the links; on_closed comes once, from the loop. Nobody may be connected any more. */
+void hub_close(struct hub *hub, void (*on_closed)(void *context), void *context);
+/* Frees what hub_open() made, even if that failed; the links are closed. */
+void hub_deinit(struct hub *hub);
+
+/* Every HUB_TICK_MS: the timing wheel, acknowledgements, (every fifth) the lease. */
+void hub_tick(struct hub *hub);
+/* Every second, with monotonic time: counters, the probe, the sweeper. */
+void hub_second(struct hub *hub, uint64_t now_ms);
 
 /* Everything a session needs is there: the store, the node channel, the lease. */
 bool hub_is_ready(const struct hub *hub);

@@ -25,18 +25,13 @@
 #include "base/chance.h"
 #include "base/clock.h"
 #include "base/config.h"
-#include "base/limiter.h"
 #include "base/limits.h"
 #include "base/link.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "base/wheel.h"
-#include "fanout/acks.h"
 #include "fanout/channel.h"
 #include "fanout/node.h"
-#include "fanout/roster.h"
 #include "fanout/store.h"
-#include "fanout/sweep.h"
 #include "hub/acceptor.h"
 #include "hub/auth.h"
 #include "hub/gateway.h"
@@ -44,15 +39,10 @@
 #include "hub/hub.h"
 #include "hub/session.h"
 #include "hub/settings.h"
-#include "presence/detach.h"
-#include "presence/lease.h"
-#include "presence/watch.h"
 
 enum {
-        WORKER_TICK_MS = 100,
         WORKER_SECOND_MS = 1000,
         WORKER_WINDOW_MS = 2,              /* frames are gathered for so long when the loop is busy */
-        WORKER_BURST = 10,                 /* seconds' worth of a rate that may come at once */
         WORKER_RESERVED_FILES = 128,       /* for the store, logs, lws */
         WORKER_SCRATCH_BYTES = 48 << 20,   /* one reply may be large; what is usual stays below 64 KiB */
         WORKER_TAIL_BYTES = 256 << 20,     /* of the private Redis' log, before it is rewritten: restart time grows with it */
@@ -77,10 +67,9 @@ struct worker {
         uint64_t drain_ends_ms;
         uint64_t turn_at_ns, turn_idle_ns; /* when the present turn of the loop began */
         uint64_t longest_from_ns, longest_us, longest_before_us; /* the longest turn in this span of time and in the one before */
-        unsigned ticks, seconds;
+        unsigned seconds;
         bool behind;                    /* the last flush left some for the next one */
         bool announced, ending, tail_asked;
-        int closing;                    /* what has still to report its end */
 };
 
 /* ---- the flush ---- */
@@ -162,64 +151,6 @@ static void worker_on_prepare(uv_prepare_t *prepare) {
         worker_measure_turn(worker);
 }
 
-/* ---- what the store and the lease report ---- */
-
-static void worker_each_attach_again(struct worker *worker) {
-        LIST_FOR_EACH(link, &worker->hub.sessions) session_attach_again(LIST_CONTAINER(link, struct session, all));
-}
-
-static void worker_on_store_up(void *context, bool changed) {
-        struct worker *worker = context;
-        log_info("The store is up. epoch=%s", store_epoch(worker->hub.fanout.store));
-        detach_flush(worker->hub.detaches);
-        lease_tick(worker->hub.lease);
-        if (changed)
-                acks_forget(worker->hub.acks);
-        /* Even under the same epoch the store may know less than we told it: a replica took over, or it fsyncs each second only. */
-        worker_each_attach_again(worker);
-        node_repair(worker->hub.fanout.node);
-}
-
-static void worker_on_store_down(void *context) {
-        log_warning("The store is away; requests get unavailable until it is back.");
-}
-
-/* The process that had this slot before has died: its sessions count no longer. */
-static void worker_on_lease_held(void *context) {
-        struct worker *worker = context;
-        struct metrics_slot *slot = process.metrics;
-        if (slot->node[0])
-                lease_leave(worker->hub.lease, slice_of(slot->node));
-        struct slice node = node_id(worker->hub.fanout.node);
-        snprintf(slot->node, sizeof(slot->node), "%.*s", (int)node.len, node.ptr);
-}
-
-static void worker_on_lease_lost(void *context) {
-        log_warning("The lease had run out; all sessions register anew.");
-        worker_each_attach_again(context);
-}
-
-static void worker_on_death(void *context, struct slice node, int64_t last_ms) {
-        struct worker *worker = context;
-        log_info("A node is gone. node=%.*s", (int)node.len, node.ptr);
-        watch_on_death(worker->hub.watch, node, last_ms);
-}
-
-static void worker_on_presence(void *context, struct slice user, int64_t seen_ms, bool invisible, struct slice live) {
-        struct worker *worker = context;
-        watch_on_presence(worker->hub.watch, user, seen_ms, invisible, live);
-}
-
-static void worker_on_birth(void *context, struct slice node) {
-        struct worker *worker = context;
-        lease_on_birth(worker->hub.lease, node);
-}
-
-static void worker_on_repair(void *context) {
-        struct worker *worker = context;
-        watch_on_repair(worker->hub.watch);
-}
-
 /* ---- time ---- */
 
 static void worker_announce(struct worker *worker) {
@@ -248,11 +179,8 @@ static void worker_end(struct worker *worker);
 static void worker_on_tick(uv_timer_t *timer) {
         struct worker *worker = timer->data;
         worker_measure(worker);
-        wheel_advance(worker->hub.wheel, uv_now(&worker->loop));
         acceptor_tick(worker->hub.acceptor);
-        acks_flush(worker->hub.acks);
-        if (++worker->ticks % (LEASE_TICK_MS / WORKER_TICK_MS) == 0 && store_is_up(worker->hub.fanout.store))
-                lease_tick(worker->hub.lease);
+        hub_tick(&worker->hub);
         worker_announce(worker);
         if (worker->hub.draining && !worker->ending &&
             (list_is_empty(&worker->hub.sessions) || uv_now(&worker->loop) >= worker->drain_ends_ms))
@@ -309,24 +237,16 @@ static void worker_on_second(uv_timer_t *timer) {
         struct worker *worker = timer->data;
         struct hub *hub = &worker->hub;
         worker_check_memory(worker);
-        store_tick(hub->fanout.store);
-        if (!store_is_up(hub->fanout.store))
-                return;
-        node_tick(hub->fanout.node, clock_monotonic_ms());
-        channel_tick(hub->fanout.channels);
-        detach_flush(hub->detaches);
-        if (lease_is_chosen(hub->lease))
-                sweep_run(&hub->fanout);
-        worker_check_tail(worker);
+        hub_second(hub, clock_monotonic_ms());
+        if (store_is_up(hub->fanout.store))
+                worker_check_tail(worker);
 }
 
 /* ---- the end ---- */
 
 /* The links are closed; the loop ends by itself when lws and our own handles have. */
-static void worker_on_part_closed(void *context) {
+static void worker_on_hub_closed(void *context) {
         struct worker *worker = context;
-        if (--worker->closing)
-                return;
         uv_handle_t *const handles[] = {
                 (uv_handle_t *)&worker->tick, (uv_handle_t *)&worker->second, (uv_handle_t *)&worker->window, (uv_handle_t *)&worker->prepare,
                 (uv_handle_t *)&worker->check, (uv_handle_t *)&worker->idle,  (uv_handle_t *)&worker->on_term, (uv_handle_t *)&worker->on_hup,
@@ -341,12 +261,8 @@ static void worker_end(struct worker *worker) {
         /* One link may be closed long before the other (a look-up of a name cannot be cancelled), and with it what these use. */
         uv_timer_stop(&worker->tick);
         uv_timer_stop(&worker->second);
-        if (store_is_up(worker->hub.fanout.store))
-                lease_leave(worker->hub.lease, node_id(worker->hub.fanout.node));
         gateway_close(&worker->hub);
-        worker->closing = 2;
-        node_close(worker->hub.fanout.node, worker_on_part_closed, worker);
-        store_close(worker->hub.fanout.store, worker_on_part_closed, worker);
+        hub_close(&worker->hub, worker_on_hub_closed, worker);
 }
 
 static void worker_on_term(uv_signal_t *signal, int number) {
@@ -407,63 +323,12 @@ static void worker_start_handles(struct worker *worker) {
         uv_signal_init(loop, &worker->on_hup);
         worker->tick.data = worker->second.data = worker->window.data = worker->prepare.data = worker->check.data = worker->idle.data =
                 worker->on_term.data = worker->on_hup.data = worker;
-        uv_timer_start(&worker->tick, worker_on_tick, WORKER_TICK_MS, WORKER_TICK_MS);
+        uv_timer_start(&worker->tick, worker_on_tick, HUB_TICK_MS, HUB_TICK_MS);
         uv_timer_start(&worker->second, worker_on_second, WORKER_SECOND_MS, WORKER_SECOND_MS);
         uv_prepare_start(&worker->prepare, worker_on_prepare);
         uv_check_start(&worker->check, worker_on_check);
         uv_signal_start(&worker->on_term, worker_on_term, SIGTERM);
         uv_signal_start(&worker->on_hup, worker_on_hup, SIGHUP);
-}
-
-static int worker_open_store(struct worker *worker) {
-        struct hub *hub = &worker->hub;
-        const struct config *config = hub->config;
-        const char *ca_file = config->redis_ca_file && *config->redis_ca_file ? config->redis_ca_file : NULL;
-        if (link_parse_address(worker->options->redis_url, &worker->address)) {
-                log_error("The Redis URL cannot be used.");
-                return -EINVAL;
-        }
-        hub->fanout.inbox_max = config->inbox_events > 0 ? config->inbox_events : 1;
-        hub->fanout.log_max = config->log_entries > 0 ? config->log_entries : 1;
-        hub->fanout.rosters = roster_cache_new();
-        hub->fanout.store = store_open(&(struct store_options){
-                .loop = hub->loop,
-                .address = &worker->address,
-                .ca_file = ca_file,
-                .prefix = config->redis_prefix,
-                .timeout_ms = (uint64_t)config->redis_timeout_ms,
-                .context = worker,
-                .on_up = worker_on_store_up,
-                .on_down = worker_on_store_down,
-        });
-        hub->fanout.channels = channel_table_new(&hub->fanout);
-        if (!hub->fanout.store || !hub->fanout.rosters || !hub->fanout.channels)
-                return -ENOMEM;
-        struct node *node = node_open(&hub->fanout, &(struct node_options){
-                .loop = hub->loop,
-                .address = &worker->address,
-                .ca_file = ca_file,
-                .timeout_ms = (uint64_t)config->redis_timeout_ms,
-                .typing_ttl_ms = config->typing_ttl_ms,
-                .context = worker,
-                .on_presence = worker_on_presence,
-                .on_birth = worker_on_birth,
-                .on_repair = worker_on_repair,
-        });
-        hub->acks = acks_new(&hub->fanout);
-        hub->detaches = detach_queue_new(&hub->fanout);
-        hub->lease = lease_new(&hub->fanout, &(struct lease_options){
-                .context = worker,
-                .on_held = worker_on_lease_held,
-                .on_lost = worker_on_lease_lost,
-                .on_death = worker_on_death,
-        });
-        hub->watch = hub->lease ? watch_new(&hub->fanout, hub->lease, hub->wheel, config->offline_grace_ms) : NULL;
-        return node && hub->acks && hub->detaches && hub->watch ? 0 : -ENOMEM;
-}
-
-static struct limiter *worker_limiter(int64_t per_s) {
-        return limiter_new((uint64_t)per_s, (uint64_t)per_s * WORKER_BURST);
 }
 
 static int worker_open(struct worker *worker) {
@@ -474,28 +339,22 @@ static int worker_open(struct worker *worker) {
         hub->config = options->config;
         hub->metrics = options->metrics;
         hub->connections_max = worker_connections_max(options->config);
-        list_init(&hub->sessions);
-        list_init(&hub->dirty);
-        list_init(&hub->handshakes);
-        list_init(&hub->https);
         buf_init(&worker->scratch, WORKER_SCRATCH_BYTES);
         hub->scratch = &worker->scratch;
         if (uv_loop_init(&worker->loop))
                 return -EIO;
         uv_loop_configure(&worker->loop, UV_METRICS_IDLE_TIME);
-        hub->wheel = wheel_new(WORKER_TICK_MS, uv_now(&worker->loop));
-        hub->user_limiter = worker_limiter(options->config->requests_per_s);
-        hub->conv_limiter = worker_limiter(options->config->messages_per_s);
-        hub->address_limiter = worker_limiter(options->config->connects_per_s);
-        if (!hub->wheel || !hub->user_limiter || !hub->conv_limiter || !hub->address_limiter)
-                return -ENOMEM;
         if (auth_new(options->config, &hub->auth, &error)) {
                 log_error("Tokens cannot be checked: %s", error ? error : "no memory");
                 free(error);
                 return -EINVAL;
         }
         worker_start_handles(worker);
-        int r = worker_open_store(worker);
+        if (link_parse_address(options->redis_url, &worker->address)) {
+                log_error("The Redis URL cannot be used.");
+                return -EINVAL;
+        }
+        int r = hub_open(hub, &worker->address);
         if (r == 0)
                 r = gateway_open(hub);
         if (r == 0) {
@@ -510,16 +369,7 @@ static void worker_deinit(struct worker *worker) {
         gateway_deinit(hub);
         if (uv_loop_close(&worker->loop))
                 log_warning("Something is still open at the end of the loop.");
-        watch_free(hub->watch);
-        lease_free(hub->lease);
-        detach_queue_free(hub->detaches);
-        acks_free(hub->acks);
-        roster_cache_free(hub->fanout.rosters);
-        channel_table_free(hub->fanout.channels);
-        wheel_free(hub->wheel);
-        limiter_free(hub->user_limiter);
-        limiter_free(hub->conv_limiter);
-        limiter_free(hub->address_limiter);
+        hub_deinit(hub);
         acceptor_free(hub->acceptor);
         auth_free(hub->auth);
         config_free(worker->config);
