@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// sync.js: a background sync by POST /v1/sync, for a service worker or an app that was woken: outbox out, events in, acks.
+//
+// What must stay true: it may be killed at any instant. What it sent is on disk as tried, what it took is on disk before it is
+// acknowledged, and the next run goes on from there. It runs in turns, but waits for the network outside of them.
+import { isPlace } from './check.js';
+import { LIMIT } from './limits.js';
+
+const WAITING = new Set(['pending', 'sending']);
+
+export class Sync {
+  #client;
+  #running;
+  #acked = -1; // n that the hub was told by a sync; -1: not known
+
+  constructor(client) {
+    this.#client = client;
+  }
+
+  // Answers with { ok, sent, events, more, reason? }. Two at a time are one.
+  once(deadline_ms) {
+    this.#running ??= this.#once(deadline_ms).finally(() => { this.#running = undefined; });
+    return this.#running;
+  }
+
+  async #once(deadline_ms) {
+    const { clock, metrics, link } = this.#client;
+    const end = clock.now() + deadline_ms;
+    const sum = { ok: true, sent: 0, events: 0, more: false };
+    metrics.count('wakes');
+    if (link.isOnline) await this.#waitForOutbox(end, sum);
+    else await this.#rounds(end, sum);
+    if (sum.ok && sum.sent === 0 && sum.events === 0) metrics.count('empty_wakes');
+    return sum;
+  }
+
+  // The connection does all of it; the caller only wants to know when.
+  #waitForOutbox(end, sum) {
+    const { clock } = this.#client;
+    const isEmpty = () => ![...this.#client.outbox.items.values()].some(({ state }) => WAITING.has(state));
+    return new Promise((resolve) => {
+      const done = () => {
+        sum.ok = isEmpty();
+        if (!sum.ok) sum.reason = 'deadline';
+        clock.clearTimeout(timer);
+        off();
+        resolve();
+      };
+      const off = this.#client.on('message', ({ what }) => {
+        if (what === 'synced') sum.sent++;
+        if (isEmpty()) done();
+      });
+      const timer = clock.setTimeout(done, Math.max(0, end - clock.now()));
+      if (isEmpty()) done();
+    });
+  }
+
+  async #rounds(end, sum) {
+    for (let freshToken = false; ;) {
+      const round = await this.#client.turn(() => this.#begin());
+      const answer = await this.#post(round.body, end);
+      if (answer.status === 401 && !freshToken) {
+        freshToken = true;
+        this.#client.link.forgetToken();
+        await this.#client.turn(() => this.#client.outbox.lost());
+        continue;
+      }
+      const page = answer.json;
+      if (answer.status !== 200 || !Array.isArray(page?.events) || !Array.isArray(page?.results) || !isPlace(page?.cursor)) {
+        await this.#client.turn(() => this.#client.outbox.lost());
+        Object.assign(sum, { ok: false, reason: answer.reason ?? `HTTP ${answer.status}` });
+        return;
+      }
+      if (await this.#client.turn(() => this.#take(round, page, sum))) return;
+      if (this.#client.clock.now() >= end) {
+        Object.assign(sum, { ok: false, more: true, reason: 'deadline' });
+        return;
+      }
+    }
+  }
+
+  async #begin() {
+    const { outbox, reading, inbox, device } = this.#client;
+    const items = await outbox.begin(outbox.eligible(this.#client.clock.now()).slice(0, LIMIT.ops));
+    const reads = reading.frames().slice(0, LIMIT.ops - items.length);
+    const ops = [...items.map((item) => outbox.frameOf(item)), ...reads].map((frame, index) => ({ ...frame, id: index + 1 }));
+    const { cursor } = inbox;
+    return { items, reads, ack: cursor?.n, body: { device, ...(cursor && { cursor, ack: cursor.n }), ops } };
+  }
+
+  async #post(body, end) {
+    const { options, clock, link } = this.#client;
+    const left = end - clock.now();
+    if (left <= 0) return { status: 0, reason: 'deadline' };
+    const abort = new AbortController();
+    const timer = clock.setTimeout(() => abort.abort(), left);
+    try {
+      const token = await link.token();
+      const response = await options.fetch(options.syncUrl, {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+        body: JSON.stringify(body),
+        cache: 'no-store',
+        signal: abort.signal,
+      });
+      return { status: response.status, json: await response.json() };
+    } catch (error) {
+      return { status: 0, reason: abort.signal.aborted ? 'deadline' : String(error?.message) };
+    } finally {
+      clock.clearTimeout(timer);
+    }
+  }
+
+  // Answers whether that was all.
+  async #take({ items, reads, ack }, page, sum) {
+    const { inbox, outbox, reading } = this.#client;
+    const batch = this.#client.batch();
+    if (!inbox.cursor) this.#client.begin({ epoch: page.epoch, n: page.fresh ? page.cursor : 0 }, batch);
+    for (const [index, frame] of page.results.entries()) {
+      if (typeof frame?.type !== 'string') continue;
+      if (index < items.length) {
+        if (frame.type === 'sent') sum.sent++;
+        await outbox.answered(items[index].op, frame, batch);
+      } else if (reads[index - items.length]) {
+        const { conv, seq } = reads[index - items.length];
+        await reading.answered(conv, seq, frame, batch);
+      }
+    }
+    for (const frame of page.events) if (typeof frame?.type === 'string' && await this.#client.inboxFrame(frame, batch) === true) sum.events++;
+    const place = batch.cursor ?? inbox.cursor;
+    if (place.epoch === page.epoch && page.cursor > place.n) inbox.move({ epoch: place.epoch, n: page.cursor }, batch);
+    await batch.commit();
+    inbox.lost(); // this sync acknowledges, and no session
+    if (ack !== undefined) this.#acked = ack;
+    await outbox.pump();
+    sum.more = page.more === true;
+    const more = outbox.eligible(this.#client.clock.now()).length > 0 || page.more === true || inbox.cursor.n > this.#acked;
+    return !more;
+  }
+}
