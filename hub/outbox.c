@@ -102,8 +102,9 @@ static bool outbox_add_control(struct outbox *outbox, unsigned char opcode, cons
         return added;
 }
 
+/* With a payload, as libwebsockets 4.1 does not tell of a pong that has none: whoever only answers pings would seem dead. */
 bool outbox_add_ping(struct outbox *outbox) {
-        return outbox->count < LIMIT_OUTBOX_FRAMES && outbox_add_control(outbox, 0x9, "", 0);
+        return outbox->count < LIMIT_OUTBOX_FRAMES && outbox_add_control(outbox, 0x9, "b", 1);
 }
 
 bool outbox_add_close(struct outbox *outbox, int code, struct slice reason) {

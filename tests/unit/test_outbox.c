@@ -160,8 +160,8 @@ static void ping_and_close_are_control_frames(void **state) {
         assert_true(outbox_add_ping(&outbox));
         assert_true(outbox_add_close(&outbox, 4409, SLICE("replaced")));
         outbox_gather(&outbox, &out, PLENTY, &place);
-        assert_int_equal(out.len, 2 + 2 + 10);
-        assert_memory_equal(out.ptr, "\x89\x00\x88\x0a\x11\x39replaced", 14);
+        assert_int_equal(out.len, 3 + 2 + 10);
+        assert_memory_equal(out.ptr, "\x89\x01" "b\x88\x0a\x11\x39replaced", 15);
         buf_clear(&out);
         assert_true(outbox_add_close(&outbox, 4001, (struct slice){ reason, sizeof(reason) }));
         outbox_gather(&outbox, &out, PLENTY, &place);
