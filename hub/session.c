@@ -89,6 +89,7 @@ struct registry_session session_registry(const struct session *session) {
                 .device = { session->device, session->device_len },
                 .session = { session->id, sizeof(session->id) - 1 },
                 .background = session->background,
+                .away = session->away,
                 .epoch = SLICE(""),
         };
 }

@@ -70,7 +70,7 @@ struct session {
         uint64_t again_sent, again_head; /* what they were when that began: the store's head is not below, or it lost its past */
         bool head_unsure;           /* the head may be higher than we know: a page tells */
         bool counted;               /* in the gauge of sessions */
-        bool caught_up_sent, background, blocked, paused, close_sent, expiring_sent;
+        bool caught_up_sent, background, away, blocked, paused, close_sent, expiring_sent;
         bool page_failed;           /* it is asked for again in a moment */
         bool hello_has_id;
         int64_t hello_id;

@@ -62,7 +62,7 @@ int registry_attach(struct fanout *fanout, const struct registry_session *sessio
         store_call_arg(call, session->device);
         store_call_arg(call, node_id(fanout->node));
         store_call_arg(call, session->session);
-        store_call_arg_text(call, session->background ? "b" : "o");
+        store_call_arg_text(call, session->background ? "b" : session->away ? "a" : "o");
         store_call_arg_text(call, store_epoch(fanout->store));
         store_call_arg(call, session->epoch);
         store_call_arg_int(call, (int64_t)session->cursor);

@@ -18,6 +18,7 @@ struct lease;
 struct registry_session {
         struct slice user, device, session;
         bool background;         /* a background sync: no presence */
+        bool away;               /* as the client said last; for when it registers anew */
         struct slice epoch;      /* the cursor that hello brought; "" if none */
         uint64_t cursor;
         bool again;              /* registers anew after the node was thought dead */

@@ -179,6 +179,7 @@ int registry_attach(struct fanout *fanout, const struct registry_session *sessio
         stage.on_attached = done;
         stage.attached_arg = arg;
         stage.attached_again = session->again;
+        stage.attached_away = session->away;
         stage.attached_cursor = session->cursor;
         snprintf(stage.attached_epoch, sizeof(stage.attached_epoch), "%.*s", (int)session->epoch.len, session->epoch.ptr);
         return 0;

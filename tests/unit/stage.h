@@ -47,7 +47,7 @@ struct stage {
         unsigned serial;
         registry_attached_fn on_attached;
         void *attached_arg;
-        bool attached_again;
+        bool attached_again, attached_away;
         char attached_epoch[64];
         uint64_t attached_cursor;
         int audience;          /* node_add() less node_remove() */

@@ -436,8 +436,10 @@ static void an_ack_beyond_the_head_is_refused(void **state) {
 
 static void a_lost_lease_is_not_noticed_by_the_client(void **state) {
         go_live(5);
+        stage.session->away = true;
         session_attach_again(stage.session);
         assert_true(stage.attached_again);
+        assert_true(stage.attached_away);
         stage_answer_attach(0, "E", 5, 5);
         expect_nothing();
         stage_event(6, 1);
