@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/limiter.h"
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "fanout/change.h"
@@ -430,8 +431,11 @@ static void api_post_sync(struct api_call *call) {
         }
         if (call->claims.device[0])
                 call->scratch.device = slice_of(call->claims.device); /* as for hello, the token's counts */
+        uint64_t retry_ms;
         if (call->scratch.device.len == 0)
                 api_invalid(call, "device is neither in the token nor in the body");
+        else if (!limiter_allow(hub->user_limiter, slice_of(call->claims.user), uv_now(hub->loop), &retry_ms))
+                http_fail_code(call->http, ERROR_RATE_LIMITED, NULL);
         else if (!hub_is_ready(hub))
                 http_fail_code(call->http, ERROR_UNAVAILABLE, NULL);
         else
