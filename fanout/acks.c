@@ -13,8 +13,7 @@
 #include "fanout/store.h"
 
 enum {
-        ACKS_CALL = 64,                         /* devices of one call */
-        ACKS_DEVICE_AGE_S = 30 * 24 * 3600,     /* a device not seen for 30 days holds nothing back */
+        ACKS_CALL = 64, /* devices of one call */
 };
 
 struct acks_item {
@@ -107,7 +106,7 @@ static void acks_send(struct acks *acks, struct acks_job *job) {
                 store_call_key(call, KEY_RECEIPTS, user);
                 store_call_key(call, KEY_NOTICES, user);
         }
-        store_call_arg_int(call, (int64_t)ACKS_DEVICE_AGE_S * 1000);
+        store_call_arg_int(call, acks->fanout->device_age_ms);
         for (size_t i = 0; i < job->count; i++) {
                 store_call_arg(call, (struct slice){ job->items[i].device, job->items[i].device_len });
                 store_call_arg_int(call, (int64_t)job->items[i].n);

@@ -15,6 +15,7 @@ struct fanout {
         struct channel_table *channels; /* followed by this node */
         int64_t inbox_max; /* events of one inbox; older ones become a gap */
         int64_t log_max;   /* entries of one conversation's log */
+        int64_t device_age_ms; /* a device that was not seen for so long holds nothing back */
 };
 
 /* What an operation on the store ended with: 0, or one of these answers; each maps to an error code of the protocol. */

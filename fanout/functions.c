@@ -19,4 +19,6 @@ void functions_add(struct buf *out) {
         buf_add_text(out, visit_lua);
         buf_add_text(out, node_lua);
         buf_add_text(out, prefs_lua);
+        buf_add_text(out, erase_lua);
+        buf_add_text(out, tend_lua);
 }

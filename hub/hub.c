@@ -18,6 +18,7 @@
 #include "fanout/roster.h"
 #include "fanout/store.h"
 #include "fanout/sweep.h"
+#include "fanout/tend.h"
 #include "hub/session.h"
 #include "presence/detach.h"
 #include "presence/lease.h"
@@ -87,13 +88,42 @@ static void hub_on_repair(void *context) {
         watch_on_repair(hub->watch);
 }
 
+static bool hub_is_alive(void *context, struct slice node) {
+        struct hub *hub = context;
+        return lease_is_alive(hub->lease, node);
+}
+
+static void hub_forget(void *context, struct slice node) {
+        struct hub *hub = context;
+        lease_leave(hub->lease, node);
+}
+
 /* ---- time ---- */
+
+static int64_t hub_device_age_ms(const struct config *config) {
+        return config->device_age_ms ? config->device_age_ms : INT64_MAX / 1024; /* no limit */
+}
+
+static void hub_tend(struct hub *hub) {
+        const struct config *config = hub->config;
+        const struct tend_ages ages = {
+                .device_ms = hub_device_age_ms(config),
+                .inbox_ms = config->inbox_age_ms,
+                .log_ms = config->log_age_ms,
+                .delivered_ms = config->log_delivered_age_ms,
+                .walk_ms = config->walk_ms,
+        };
+        hub->fanout.device_age_ms = ages.device_ms;
+        if (store_is_up(hub->fanout.store) && lease_is_chosen(hub->lease))
+                tend_tick(hub->tend, &ages, uv_now(hub->loop));
+}
 
 void hub_tick(struct hub *hub) {
         wheel_advance(hub->wheel, uv_now(hub->loop));
         acks_flush(hub->acks);
         if (++hub->ticks % (LEASE_TICK_MS / HUB_TICK_MS) == 0 && store_is_up(hub->fanout.store))
                 lease_tick(hub->lease);
+        hub_tend(hub);
 }
 
 void hub_second(struct hub *hub, uint64_t now_ms) {
@@ -118,6 +148,7 @@ static int hub_open_store(struct hub *hub, const struct link_address *address) {
         const char *ca_file = config->redis_ca_file && *config->redis_ca_file ? config->redis_ca_file : NULL;
         hub->fanout.inbox_max = config->inbox_events > 0 ? config->inbox_events : 1;
         hub->fanout.log_max = config->log_entries > 0 ? config->log_entries : 1;
+        hub->fanout.device_age_ms = hub_device_age_ms(config);
         hub->fanout.rosters = roster_cache_new();
         hub->fanout.store = store_open(&(struct store_options){
                 .loop = hub->loop,
@@ -152,7 +183,8 @@ static int hub_open_store(struct hub *hub, const struct link_address *address) {
                 .on_death = hub_on_death,
         });
         hub->watch = hub->lease ? watch_new(&hub->fanout, hub->lease, hub->wheel, config->offline_grace_ms) : NULL;
-        return node && hub->acks && hub->detaches && hub->watch ? 0 : -ENOMEM;
+        hub->tend = tend_new(&hub->fanout, &(struct tend_options){ .context = hub, .is_alive = hub_is_alive, .forget = hub_forget });
+        return node && hub->acks && hub->detaches && hub->watch && hub->tend ? 0 : -ENOMEM;
 }
 
 int hub_open(struct hub *hub, const struct link_address *address) {
@@ -186,6 +218,7 @@ void hub_close(struct hub *hub, void (*on_closed)(void *context), void *context)
 }
 
 void hub_deinit(struct hub *hub) {
+        tend_free(hub->tend);
         watch_free(hub->watch);
         lease_free(hub->lease);
         detach_queue_free(hub->detaches);

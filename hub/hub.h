@@ -22,6 +22,7 @@ struct link_address;
 struct lws_context;
 struct lws_vhost;
 struct metrics_page;
+struct tend;
 struct watch;
 struct wheel;
 
@@ -35,6 +36,7 @@ struct hub {
         struct detach_queue *detaches;
         struct lease *lease;
         struct watch *watch;
+        struct tend *tend;
         struct wheel *wheel;
         struct acceptor *acceptor;
         struct limiter *user_limiter, *conv_limiter, *address_limiter;
@@ -68,7 +70,7 @@ void hub_close(struct hub *hub, void (*on_closed)(void *context), void *context)
 /* Frees what hub_open() made, even if that failed; the links are closed. */
 void hub_deinit(struct hub *hub);
 
-/* Every HUB_TICK_MS: the timing wheel, acknowledgements, (every fifth) the lease. */
+/* Every HUB_TICK_MS: the timing wheel, acknowledgements, what grew old, (every fifth) the lease. */
 void hub_tick(struct hub *hub);
 /* Every second, with monotonic time: counters, the probe, the sweeper. */
 void hub_second(struct hub *hub, uint64_t now_ms);

@@ -31,12 +31,12 @@
 #include "base/metrics.h"
 #include "fanout/channel.h"
 #include "fanout/node.h"
-#include "fanout/store.h"
 #include "hub/acceptor.h"
 #include "hub/auth.h"
 #include "hub/gateway.h"
 #include "hub/http.h"
 #include "hub/hub.h"
+#include "hub/keeper.h"
 #include "hub/session.h"
 #include "hub/settings.h"
 
@@ -45,8 +45,6 @@ enum {
         WORKER_WINDOW_MS = 2,              /* frames are gathered for so long when the loop is busy */
         WORKER_RESERVED_FILES = 128,       /* for the store, logs, lws */
         WORKER_SCRATCH_BYTES = 48 << 20,   /* one reply may be large; what is usual stays below 64 KiB */
-        WORKER_TAIL_BYTES = 256 << 20,     /* of the private Redis' log, before it is rewritten: restart time grows with it */
-        WORKER_TAIL_CHECK_S = 10,
         WORKER_LONGEST_S = 5,
 };
 
@@ -56,6 +54,7 @@ struct worker {
         struct config *config;          /* loaded again on SIGHUP; NULL: options->config */
         struct link_address address;
         struct buf scratch;
+        struct keeper *keeper;          /* NULL: the Redis is not ours, or another worker does it */
         uv_loop_t loop;
         uv_timer_t tick, second, window;
         uv_prepare_t prepare;
@@ -67,9 +66,8 @@ struct worker {
         uint64_t drain_ends_ms;
         uint64_t turn_at_ns, turn_idle_ns; /* when the present turn of the loop began */
         uint64_t longest_from_ns, longest_us, longest_before_us; /* the longest turn in this span of time and in the one before */
-        unsigned seconds;
         bool behind;                    /* the last flush left some for the next one */
-        bool announced, ending, tail_asked;
+        bool announced, ending;
 };
 
 /* ---- the flush ---- */
@@ -201,45 +199,13 @@ static void worker_check_memory(struct worker *worker) {
         worker->hub.memory_full = full;
 }
 
-/* The private Redis' log is rewritten before its tail makes a restart slow. */
-static void worker_on_persistence(struct link *link, struct redisReply *reply, void *arg);
-
-static void worker_check_tail(struct worker *worker) {
-        struct slice info[] = { SLICE("INFO"), SLICE("persistence") };
-        if (!worker->options->redis_is_private || worker->options->index != 0 || worker->tail_asked ||
-            ++worker->seconds % WORKER_TAIL_CHECK_S != 0)
-                return;
-        worker->tail_asked = link_command(store_link(worker->hub.fanout.store), 2, info, worker_on_persistence, worker) == 0;
-}
-
-static uint64_t worker_info_value(struct slice text, const char *name) {
-        size_t len = strlen(name);
-        for (size_t i = 0; i + len < text.len; i++)
-                if ((i == 0 || text.ptr[i - 1] == '\n') && strncmp(text.ptr + i, name, len) == 0)
-                        return strtoull(text.ptr + i + len, NULL, 10);
-        return 0;
-}
-
-static void worker_on_persistence(struct link *link, struct redisReply *reply, void *arg) {
-        struct worker *worker = arg;
-        worker->tail_asked = false;
-        if (!reply)
-                return;
-        struct slice text = store_text(reply);
-        uint64_t current = worker_info_value(text, "aof_current_size:"), base = worker_info_value(text, "aof_base_size:");
-        struct slice rewrite[] = { SLICE("BGREWRITEAOF") };
-        if (current > base + WORKER_TAIL_BYTES && !worker_info_value(text, "aof_rewrite_in_progress:") &&
-            link_command(link, 1, rewrite, NULL, NULL) == 0)
-                log_info("The store's log is rewritten. tail_bytes=%" PRIu64, current - base);
-}
-
 static void worker_on_second(uv_timer_t *timer) {
         struct worker *worker = timer->data;
         struct hub *hub = &worker->hub;
         worker_check_memory(worker);
         hub_second(hub, clock_monotonic_ms());
-        if (store_is_up(hub->fanout.store))
-                worker_check_tail(worker);
+        if (worker->keeper)
+                keeper_second(worker->keeper, hub->config);
 }
 
 /* ---- the end ---- */
@@ -355,6 +321,10 @@ static int worker_open(struct worker *worker) {
                 return -EINVAL;
         }
         int r = hub_open(hub, &worker->address);
+        if (r == 0 && options->redis_is_private && options->index == 0) {
+                worker->keeper = keeper_new(hub->fanout.store);
+                r = worker->keeper ? 0 : -ENOMEM;
+        }
         if (r == 0)
                 r = gateway_open(hub);
         if (r == 0) {
@@ -369,6 +339,7 @@ static void worker_deinit(struct worker *worker) {
         gateway_deinit(hub);
         if (uv_loop_close(&worker->loop))
                 log_warning("Something is still open at the end of the loop.");
+        keeper_free(worker->keeper);
         hub_deinit(hub);
         acceptor_free(hub->acceptor);
         auth_free(hub->auth);

@@ -67,6 +67,9 @@ redis.register_function('b1_append', function(keys, args)
   redis.call('XADD', keys[2], 'MAXLEN', '~', args[15], id .. '-0', 'e', header .. '\n' .. args[11])
   if kind ~= 'message' then
     state_note(keys[2], keys[7], kind, ref, id, tonumber(args[15]))
+    if kind == 'delete' then
+      redis.call('HSET', keys[1], 'er', id) -- for b1_erase
+    end
   end
   if kind ~= 'message' and not h[6] then
     redis.call('HSET', keys[1], 'lm', h[2]) -- all before it are messages

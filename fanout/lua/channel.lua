@@ -35,7 +35,7 @@ end
 -- b1_follow: a node follows a channel; and who of the users may read it.
 -- KEYS conv, members, log   ARGV node, keep (1: whoever of the users may read), users …
 -- gives {'ok', epoch, seq, seq of the log's first entry (seq + 1 if it is empty), public, 1 or 0 for each user …} | {'err', code}
-redis.register_function('b1_follow', function(keys, args)
+register_freeing('b1_follow', function(keys, args)
   local h = redis.call('HMGET', keys[1], 'kind', 'epoch', 'seq', 'public', 'subs')
   if not h[1] then
     return { 'err', 'not_found' }
@@ -62,7 +62,7 @@ redis.register_function('b1_follow', function(keys, args)
 end)
 
 -- b1_unfollow: the last subscriber of a node is gone.   KEYS conv   ARGV node
-redis.register_function('b1_unfollow', function(keys, args)
+register_freeing('b1_unfollow', function(keys, args)
   local subs = redis.call('HGET', keys[1], 'subs')
   if not subs or not has_node(subs, args[1]) then
     return 0

@@ -22,6 +22,11 @@
 --   live     one line a session: <device> <session> <node> <flags>      flags: o online, a away, b background
 --   device   <cursor> <seen>
 
+-- Functions that free more than they take, or without which nothing could be freed: they are called even when Redis is full.
+local function register_freeing(name, callback)
+  redis.register_function{ function_name = name, callback = callback, flags = { 'allow-oom' } }
+end
+
 local function text(number)
   return string.format('%.0f', number)
 end

@@ -94,11 +94,11 @@ end)
 
 -- b1_delete: removes a conversation; every member is told of the own removal. Its seq and the version of its member list are
 -- kept for a year (change#2, change#3).
--- KEYS conv, members, log, ops, ops_old, states, then user and inbox of each name
+-- KEYS conv, members, log, ops, ops_old, states, copy, then user and inbox of each name
 -- ARGV channels, counters, conv, mv expected, inbox_max, names …    gives {'ok'} | {'members', …} | {'err', code}
 local GONE_MS = 31536000000
 
-redis.register_function('b1_delete', function(keys, args)
+register_freeing('b1_delete', function(keys, args)
   local conv = args[3]
   local h = redis.call('HMGET', keys[1], 'mv', 'seq', 'kind')
   if not h[3] then
@@ -109,7 +109,7 @@ redis.register_function('b1_delete', function(keys, args)
   end
   local now = now_ms()
   for i = 6, #args do
-    local k = 7 + (i - 6) * 2
+    local k = 8 + (i - 6) * 2
     local about = text(now) .. ' removed member ' .. args[i] .. ' ' .. conv
     local targets = {}
     fan_pointer({ keys[k], keys[k + 1] }, 1, { args[i] }, 1, conv, 'j ' .. about, tonumber(args[5]), targets)
@@ -117,7 +117,7 @@ redis.register_function('b1_delete', function(keys, args)
     redis.call('HDEL', keys[k], 'c:' .. conv)
   end
   tell_followers(keys[1], args[1], args[2], conv)
-  redis.call('DEL', keys[1], keys[2], keys[3], keys[4], keys[5], keys[6])
+  redis.call('UNLINK', keys[1], keys[2], keys[3], keys[4], keys[5], keys[6], keys[7])
   redis.call('HSET', keys[1], 'mv', h[1], 'seq', h[2])
   redis.call('PEXPIRE', keys[1], GONE_MS)
   return { 'ok' }

@@ -14,7 +14,7 @@ redis.register_function('b1_deliver', function(keys, args)
 end)
 
 -- b1_settle: all deliveries of an entry are confirmed.   KEYS pending   ARGV member
-redis.register_function('b1_settle', function(keys, args)
+register_freeing('b1_settle', function(keys, args)
   return redis.call('ZREM', keys[1], args[1])
 end)
 

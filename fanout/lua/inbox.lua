@@ -87,7 +87,7 @@ redis.register_function{
 --
 -- ack#1  A cursor only rises, and not above the head.
 -- ack#2  An event is dropped from the inbox only when every device seen lately has acknowledged it.
-redis.register_function('b1_ack', function(keys, args)
+register_freeing('b1_ack', function(keys, args)
   local out = {}
   local now = now_ms()
   local oldest = now - tonumber(args[1])

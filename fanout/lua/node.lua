@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- b1_store: the epoch of the store, made once.   KEYS store   ARGV a random epoch   gives the epoch
-redis.register_function('b1_store', function(keys, args)
+register_freeing('b1_store', function(keys, args)
   redis.call('HSETNX', keys[1], 'epoch', args[1])
   return redis.call('HGET', keys[1], 'epoch')
 end)
@@ -10,7 +10,7 @@ end)
 --
 -- lease#1  A node that is new, or comes back after its lease ran out, is told to all others before any session of it can be
 --          (the same link brings both in order), so nobody takes its sessions for those of a dead node.
-redis.register_function('b1_lease', function(keys, args)
+register_freeing('b1_lease', function(keys, args)
   local now = now_ms()
   local before = tonumber(redis.call('ZSCORE', keys[1], args[1]) or '0')
   redis.call('ZADD', keys[1], text(now), args[1])
@@ -27,7 +27,7 @@ redis.register_function('b1_lease', function(keys, args)
 end)
 
 -- b1_leave: a node goes.   KEYS nodes, counter …   ARGV node
-redis.register_function('b1_leave', function(keys, args)
+register_freeing('b1_leave', function(keys, args)
   redis.call('ZREM', keys[1], args[1])
   for i = 2, #keys do
     redis.call('DEL', keys[i])
@@ -39,7 +39,7 @@ end)
 -- (Not flagged no-writes: Redis refuses to publish from such a function.)
 -- KEYS conv, members, then user of each name   ARGV channels, conv, from, mv, letter, header, body, names …
 -- gives {'ok', how many nodes} | {'members', mv, names} | {'err', code}
-redis.register_function('b1_cast', function(keys, args)
+register_freeing('b1_cast', function(keys, args)
   local h = redis.call('HMGET', keys[1], 'kind', 'mv')
   if not h[1] then
     return { 'err', 'not_found' }

@@ -54,7 +54,7 @@ end
 -- attach#1  A device has at most one session: an earlier one is told (K) and its line is gone.
 -- attach#2  A device never seen before starts at the head.
 -- attach#3  With again, a device that meanwhile has another session keeps that one ('err' 'conflict').
-redis.register_function('b1_attach', function(keys, args)
+register_freeing('b1_attach', function(keys, args)
   local user, device, node, session = args[3], args[4], args[5], args[6]
   local h = redis.call('HMGET', keys[1], 'epoch', 'base', 'live')
   local epoch = h[1]
@@ -112,7 +112,7 @@ end)
 
 -- b1_detach: a session ends. Only its own line goes: a later session of the device stays.
 -- KEYS user, devices   ARGV channels, counters, user, device, session   gives 1 if the line was there
-redis.register_function('b1_detach', function(keys, args)
+register_freeing('b1_detach', function(keys, args)
   local live = redis.call('HGET', keys[1], 'live')
   local lines, found = {}, false
   for line in string.gmatch(live or '', '[^\n]+') do
@@ -137,7 +137,7 @@ redis.register_function('b1_detach', function(keys, args)
 end)
 
 -- b1_prune: forgets sessions of a node that is dead.   KEYS user   ARGV channels, counters, user, node, seen_ms
-redis.register_function('b1_prune', function(keys, args)
+register_freeing('b1_prune', function(keys, args)
   local h = redis.call('HMGET', keys[1], 'live', 'seen')
   local lines, found = {}, false
   for line in string.gmatch(h[1] or '', '[^\n]+') do
@@ -159,7 +159,7 @@ end)
 
 -- b1_status: online, away or invisible.
 -- KEYS user   ARGV channels, counters, user, device, session, status
-redis.register_function('b1_status', function(keys, args)
+register_freeing('b1_status', function(keys, args)
   local lines = {}
   for line in string.gmatch(redis.call('HGET', keys[1], 'live') or '', '[^\n]+') do
     local d, s, n, flags = string.match(line, '^(%S+) (%S+) (%S+) (%S+)')
@@ -178,7 +178,7 @@ redis.register_function('b1_status', function(keys, args)
 end)
 
 -- b1_watch: a node begins to follow users.   KEYS user …   ARGV node   gives live, seen, inv of each
-redis.register_function('b1_watch', function(keys, args)
+register_freeing('b1_watch', function(keys, args)
   local out = {}
   for i, key in ipairs(keys) do
     local h = redis.call('HMGET', key, 'live', 'seen', 'inv', 'watch')
@@ -194,7 +194,7 @@ redis.register_function('b1_watch', function(keys, args)
 end)
 
 -- b1_unwatch: a node follows users no longer; or all say that a node is dead.   KEYS user …   ARGV node
-redis.register_function('b1_unwatch', function(keys, args)
+register_freeing('b1_unwatch', function(keys, args)
   for _, key in ipairs(keys) do
     local kept = {}
     for node in string.gmatch(redis.call('HGET', key, 'watch') or '', '%S+') do
@@ -258,7 +258,7 @@ redis.register_function{
 }
 
 -- b1_disconnect: asks the nodes to end sessions.   KEYS user   ARGV channels, counters, user, device ('' all), code   gives how many
-redis.register_function('b1_disconnect', function(keys, args)
+register_freeing('b1_disconnect', function(keys, args)
   local count = 0
   for line in string.gmatch(redis.call('HGET', keys[1], 'live') or '', '[^\n]+') do
     local d, s, n = string.match(line, '^(%S+) (%S+) (%S+)')

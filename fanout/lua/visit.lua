@@ -8,7 +8,7 @@
 -- visit#1  A cursor that is stored stays: it is b1_ack that moves it. So a session of the same device notices nothing.
 -- visit#2  A device never seen before starts at the head, or where its cursor says.
 -- visit#3  An ack beyond the head is refused, and the device is not registered.
-redis.register_function('b1_visit', function(keys, args)
+register_freeing('b1_visit', function(keys, args)
   local device = args[1]
   local h = redis.call('HMGET', keys[1], 'epoch', 'base')
   local epoch = h[1] or args[2]

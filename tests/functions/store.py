@@ -169,7 +169,7 @@ class Store:
         assert answer[0] == 'ok', answer
 
     def delete(self, conv, version, names):
-        return self.call('delete', [key(letter, conv) for letter in 'cmloOs'] + self.pairs(names), CHANNELS, COUNTERS, conv,
+        return self.call('delete', [key(letter, conv) for letter in 'cmloOsL'] + self.pairs(names), CHANNELS, COUNTERS, conv,
                          self.versions[version], 1000, *names)
 
     def append(self, conv, sender, op, names, version=1, body='1', kind='message', ref='', trusted=0, inbox_max=1000, log_max=1000,
@@ -230,3 +230,17 @@ class Store:
 
     def live(self, user):
         return (self.link('HGET', key('u', user), 'live') or '').split('\n')
+
+    # ---- what grows old ----
+
+    def tend_users(self, *users, device_ms=1000000, inbox_ms=0):
+        return self.call('tend_users', self.pairs(users, 'uidr'), device_ms, inbox_ms)
+
+    def tend_conv(self, conv, age_ms=0, upto=''):
+        return self.call('tend_convs', [key(letter, conv) for letter in 'cls'], age_ms, upto)[0]
+
+    def all_have(self, conv, seq, *users):
+        return self.call('all_have', self.pairs(users, 'uid'), conv, seq)
+
+    def erase(self, conv):
+        return self.call('erase', [key(letter, conv) for letter in 'clsL'])

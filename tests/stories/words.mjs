@@ -35,7 +35,7 @@ const world = [
     say: 'with WORD VALUE', setup: true, eg: 'with grace 500ms',
     do: (w, { word, value }) => {
       w.env[`BELFRY_${word.toUpperCase()}`] = value;
-      if (word === 'log_entries') w.lossy = true; // what the log has lost cannot be compared with what was shown
+      if (word.startsWith('log_')) w.lossy = true; // what the log has lost cannot be compared with what was shown
     },
   },
   {
@@ -169,6 +169,30 @@ const world = [
       const states = Number(reply.slice(1));
       expect(states >= 1 && states <= number, `it holds ${states}`);
     },
+  },
+  {
+    say: 'redis holds NUMBER events of USER', eg: 'redis holds 0 events of bob',
+    do: (w, { number, user }) => eventually(async () => (await w.redisSize('LLEN', 'i', user)) === number, `${number} events are left in the inbox of ${user}`),
+  },
+  {
+    say: 'redis holds NUMBER entries of CONV', eg: 'redis holds 0 entries of #room',
+    do: (w, { number, conv }) => eventually(async () => (await w.redisSize('XLEN', 'l', conv)) === number, `${number} entries are left in the log of ${conv}`),
+  },
+  {
+    say: 'redis holds NUMBER devices of USER', eg: 'redis holds 1 devices of bob',
+    do: (w, { number, user }) => eventually(async () => (await w.redisSize('HLEN', 'd', user)) === number, `${number} devices are left of ${user}`),
+  },
+  {
+    say: 'redis names NUMBER nodes for USER', eg: 'redis names 1 nodes for bob', // on which the user has sessions, or is watched
+    do: (w, { number, user }) => eventually(async () => (await w.nodesOf(user)) === number, `${number} nodes are named for ${user}`),
+  },
+  {
+    say: 'the files of redis hold TEXT', eg: 'the files of redis hold "1234"', // a private one's
+    do: (w, { text }) => expect(w.filesHold(text), `"${text}" is in no file`),
+  },
+  {
+    say: 'the files of redis lose TEXT', eg: 'the files of redis lose "1234"',
+    do: (w, { text }) => eventually(() => !w.filesHold(text), `"${text}" is in no file any more`),
   },
   { say: 'redis goes on', eg: 'redis goes on', do: (w) => w.stalled },
   {

@@ -6,7 +6,9 @@
 // 3. When it ends well, it is still not done: verify() reads the logs and holds all that every device saw against them.
 
 import { randomUUID } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
 import http from 'node:http';
+import { join } from 'node:path';
 import { check, describe } from '../lib/checker.mjs';
 import { Device } from '../lib/device.mjs';
 import { Hub, JWT_SECRET } from '../lib/hub.mjs';
@@ -68,6 +70,24 @@ export class World {
   async redisPid() {
     if (this.redis) return this.redis.pid;
     return eventually(() => this.node('n1').redisPid(), 'the private Redis runs');
+  }
+
+  // What command says of the key with this letter and id; 0 if there is none.
+  async redisSize(command, letter, id) {
+    const script = "local key = redis.call('KEYS', '*:' .. ARGV[2] .. ':' .. ARGV[3])[1]; return key and redis.call(ARGV[1], key) or 0";
+    return Number((await this.redisCommand('EVAL', script, '0', command, letter, id)).slice(1));
+  }
+
+  async nodesOf(user) {
+    const script = "local h = redis.call('HMGET', redis.call('KEYS', '*:u:' .. ARGV[1])[1], 'nodes', 'watch'); "
+      + "return select(2, string.gsub((h[1] or '') .. ' ' .. (h[2] or ''), '%S+', ''))";
+    return Number((await this.redisCommand('EVAL', script, '0', user)).slice(1));
+  }
+
+  // Is text in the append-only files of the private Redis?
+  filesHold(text) {
+    const folder = join(this.node('n1').data, 'appendonlydir');
+    return readdirSync(folder).some((name) => readFileSync(join(folder, name)).includes(text));
   }
 
   redisCommand(...words) {

@@ -1,0 +1,219 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- tend.lua: what grew old. A hub (fanout/tend.c) walks over all keys, a few at a time, and has each user and conversation looked at.
+--
+-- tend#1  No call looks at more than it was given keys for, and none takes Redis much longer than a millisecond: what is more says so.
+-- tend#2  Each call is whole: whoever dies between two of them leaves nothing behind that the next walk does not find.
+-- tend#3  n and seq go on where they were; who misses what was dropped finds a hole at the start of the inbox or the log: a gap.
+--
+-- Events have no time of their own. So a walk leaves a mark in the user's field marks, "<time> <head> …": what was in the inbox
+-- at that time is as old as the mark at least.
+local TEND_MARKS = 16 -- within the age of an inbox: so it is right to a sixteenth of it
+local TEND_STEP = 1000 -- entries dropped from one log in one call
+
+-- b1_walk: one step of the walk over all keys.
+-- KEYS store   ARGV from ('' : where the walk of whoever did it before stands), pattern, count   gives {next ('0': over), key …}
+register_freeing('b1_walk', function(keys, args)
+  local from = args[1] ~= '' and args[1] or redis.call('HGET', keys[1], 'walk') or '0'
+  local step = redis.call('SCAN', from, 'MATCH', args[2], 'COUNT', args[3])
+  if step[1] ~= from then
+    redis.call('HSET', keys[1], 'walk', step[1])
+  end
+  local out = { step[1] }
+  for _, key in ipairs(step[2]) do
+    out[#out + 1] = key
+  end
+  return out
+end)
+
+-- Sessions by device, and {node, when its sessions were last heard of …} of all that the user's fields name.
+local function tend_nodes(live, watch, seen_of)
+  local sessions, order, seen = {}, {}, {}
+  local function note(node, at)
+    if not seen[node] then
+      order[#order + 1] = node
+    end
+    seen[node] = math.max(seen[node] or 0, at)
+  end
+  for line in string.gmatch(live or '', '[^\n]+') do
+    local device, node = string.match(line, '^(%S+) %S+ (%S+)')
+    sessions[device] = true
+    note(node, seen_of[device] or 0)
+  end
+  for node in string.gmatch(watch or '', '%S+') do
+    note(node, 0)
+  end
+  local out = {}
+  for _, node in ipairs(order) do
+    out[#out + 1] = node
+    out[#out + 1] = text(seen[node])
+  end
+  return sessions, out
+end
+
+-- Up to which n the inbox is too old, by the marks; and the marks that are left, with one of now if it is time.
+local function tend_marks(marks, head, age_ms, now)
+  local old, kept, latest = 0, {}, 0
+  for at, n in string.gmatch(marks or '', '(%d+) (%d+)') do
+    latest = tonumber(at)
+    if latest <= now - age_ms then
+      old = math.max(old, tonumber(n))
+    else
+      kept[#kept + 1] = at .. ' ' .. n
+    end
+  end
+  if now - latest >= age_ms / TEND_MARKS then
+    kept[#kept + 1] = text(now) .. ' ' .. text(head)
+  end
+  return old, table.concat(kept, ' ')
+end
+
+-- Receipts whose pointers are dropped: all of them with the inbox's last, else sixteen at random, so that no call looks at many.
+local function tend_receipts(receipts_key, base, head)
+  if base == head then
+    redis.call('UNLINK', receipts_key)
+    return
+  end
+  local some = redis.call('HRANDFIELD', receipts_key, 16, 'WITHVALUES')
+  for i = 1, #some, 2 do
+    if tonumber(some[i + 1]) <= base then
+      redis.call('HDEL', receipts_key, some[i])
+    end
+  end
+end
+
+-- The devices that are kept hold back what they have not acknowledged. Returns the lowest of their cursors and how many were forgotten.
+local function tend_devices(devices_key, packed, sessions, oldest, head)
+  local low, forgotten = head, 0
+  for device, words in pairs(packed) do
+    if words.seen < oldest and not sessions[device] then
+      redis.call('HDEL', devices_key, device)
+      forgotten = forgotten + 1
+    else
+      low = math.min(low, words.cursor)
+    end
+  end
+  return low, forgotten
+end
+
+-- b1_tend_users: forgets devices that were away for too long, and events that all devices have or that are too old.
+-- KEYS user, inbox, devices, receipts of each   ARGV device_age_ms, inbox_age_ms (0: no limit)
+-- gives for each {devices forgotten, events that some device had not acknowledged, events dropped in all, node, seen …}: the nodes that it
+-- has sessions on or is followed by, for the caller to know whether they live
+register_freeing('b1_tend_users', function(keys, args)
+  local now, out = now_ms(), {}
+  for k = 1, #keys, 4 do
+    local user_key, inbox_key = keys[k], keys[k + 1]
+    local h = redis.call('HMGET', user_key, 'base', 'live', 'watch', 'marks')
+    local base = tonumber(h[1]) or 0
+    local head = base + redis.call('LLEN', inbox_key)
+    local packed, seen_of = {}, {}
+    local all = redis.call('HGETALL', keys[k + 2])
+    for i = 1, #all, 2 do
+      local cursor, seen = string.match(all[i + 1], '^(%d+) (%d+)')
+      packed[all[i]] = { cursor = tonumber(cursor), seen = tonumber(seen) }
+      seen_of[all[i]] = tonumber(seen)
+    end
+    local sessions, nodes = tend_nodes(h[2], h[3], seen_of)
+    local low, forgotten = tend_devices(keys[k + 2], packed, sessions, now - tonumber(args[1]), head)
+    local old, marks = 0, ''
+    if tonumber(args[2]) > 0 and low < head then
+      old, marks = tend_marks(h[4], head, tonumber(args[2]), now)
+    end
+    local to = math.max(low, old, base)
+    if to > base then
+      redis.call('LTRIM', inbox_key, to - base, -1)
+      redis.call('HSET', user_key, 'base', text(to))
+      tend_receipts(keys[k + 3], to, head)
+    end
+    if to == head then
+      marks = ''
+    end
+    if marks ~= (h[4] or '') then
+      if marks == '' then
+        redis.call('HDEL', user_key, 'marks')
+      else
+        redis.call('HSET', user_key, 'marks', marks)
+      end
+    end
+    local row = { forgotten, math.max(to - math.max(low, base), 0), to - base }
+    for _, word in ipairs(nodes) do
+      row[#row + 1] = word
+    end
+    out[#out + 1] = row
+  end
+  return out
+end)
+
+-- b1_all_have: has every device of every one of the users acknowledged all there is, entry seq of conv included?
+-- KEYS user, inbox, devices of each   ARGV conv, seq   gives 1 or 0
+redis.register_function{
+  function_name = 'b1_all_have',
+  callback = function(keys, args)
+    for k = 1, #keys, 3 do
+      local h = redis.call('HMGET', keys[k], 'base', 'c:' .. args[1])
+      if (tonumber(h[2]) or 0) < tonumber(args[2]) then
+        return 0 -- not even delivered to the inbox
+      end
+      local head = (tonumber(h[1]) or 0) + redis.call('LLEN', keys[k + 1])
+      for _, packed in ipairs(redis.call('HVALS', keys[k + 2])) do
+        if tonumber(string.match(packed, '^%d+')) < head then
+          return 0
+        end
+      end
+    end
+    return 1
+  end,
+  flags = { 'no-writes' },
+}
+
+local function tend_at(log_key, seq)
+  local entry = log_entry(log_key, text(seq))
+  return entry and tonumber(string.match(entry, '^%d+'))
+end
+
+-- The first entry of a log that is not older than oldest, or the one after high if that is older, too. Ids have no hole (lua#1).
+local function tend_cut(log_key, low, high, oldest)
+  while low <= high do
+    local middle = math.floor((low + high) / 2)
+    if (tend_at(log_key, middle) or 0) < oldest then
+      low = middle + 1
+    else
+      high = middle - 1
+    end
+  end
+  return low
+end
+
+-- Drops the entries up to seq that are older than oldest. Returns 1 if there are more of them.
+local function tend_log(log_key, states_key, at, seq, upto, oldest)
+  local first = redis.call('XRANGE', log_key, '-', '+', 'COUNT', 1)[1]
+  if not first or tonumber(string.match(first[2][2], '^%d+')) >= oldest then
+    return 0
+  end
+  if at < oldest and upto >= seq then
+    redis.call('UNLINK', log_key, states_key)
+    return 0
+  end
+  local low = tonumber(string.match(first[1], '^%d+'))
+  local high = math.min(low + TEND_STEP - 1, upto)
+  local cut = tend_cut(log_key, low, high, oldest)
+  redis.call('XTRIM', log_key, 'MINID', text(cut) .. '-0')
+  return cut > low + TEND_STEP - 1 and 1 or 0
+end
+
+-- b1_tend_convs: drops from logs what is too old.
+-- KEYS conv, log, states of each   ARGV age_ms (0: no limit), then for each the seq up to which it counts ('' all)
+-- gives for each {kind ('' if there is none), seq, 1 if it has a log, 1 if there is more to drop, 1 if texts wait for b1_erase}
+register_freeing('b1_tend_convs', function(keys, args)
+  local now, out, age_ms = now_ms(), {}, tonumber(args[1])
+  for k = 1, #keys, 3 do
+    local h = redis.call('HMGET', keys[k], 'kind', 'seq', 'at', 'er')
+    local seq, more = tonumber(h[2]) or 0, 0
+    local upto = tonumber(args[2 + (k - 1) / 3]) or seq
+    if h[1] and age_ms > 0 then
+      more = tend_log(keys[k + 1], keys[k + 2], tonumber(h[3]) or 0, seq, upto, now - age_ms)
+    end
+    out[#out + 1] = { h[1] or '', seq, redis.call('EXISTS', keys[k + 1]), more, h[4] and 1 or 0 }
+  end
+  return out
+end)
