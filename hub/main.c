@@ -12,6 +12,7 @@
  *     - store_server.c the private Redis: folder, locks, arguments
  *     - spawn.c        makes a worker process
  *       - worker.c         what it runs: one loop, its connections
+ *   - client/command.c   `belfry send`, `listen`, `sync`, `conversations`, `chat`: a client, on libbelfry
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -22,6 +23,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/config.h"
+#include "client/command.h"
 #include "hub/auth.h"
 #include "hub/secrets.h"
 #include "hub/settings.h"
@@ -43,6 +45,10 @@ static const char usage[] =
         "  belfry help                                                 prints this\n"
         "  belfry --version\n"
         "\n"
+        "A client:\n"
+        "\n";
+static const char usage_end[] =
+        "\n"
         "Exit status: 0 ended as told, 1 something failed, 2 the command line or configuration is wrong.\n"
         "\n";
 
@@ -57,7 +63,9 @@ static int print(void (*print_fn)(struct buf *), const char *before) {
 }
 
 static int print_help(void) {
-        return print(config_print_help, usage);
+        fputs(usage, stdout);
+        fputs(command_usage, stdout);
+        return print(config_print_help, usage_end);
 }
 
 /* One line, then the status. Takes error, which is NULL when there was no memory for it. */
@@ -177,6 +185,8 @@ int main(int argc, char *argv[]) {
                 return token(argc - 1, argv + 1);
         if (strcmp(command, "config") == 0)
                 return print(config_print_sample, "");
+        if (command_knows(command))
+                return command_run(argc - 1, argv + 1);
         if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0)
                 return print_help();
         if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0)

@@ -1,0 +1,899 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine.c: see engine.h.
+ *
+ * Each input does its part inside one transaction at most, and then pump() sends what may be sent now. Times are absolute and
+ * monotonic, 0 for none; what must outlive the process (an item's due time) is wall time in the store.
+ */
+#include "client/engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/backoff.h"
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/scan.h"
+#include "client/asked.h"
+#include "client/db.h"
+#include "client/errand.h"
+#include "client/inbound.h"
+#include "client/ledger.h"
+#include "client/retry.h"
+#include "client/speech.h"
+#include "client/tally.h"
+
+enum {
+        WELCOME_MS = 10000, /* from the dial to welcome */
+        REPLY_MS = 10000,   /* an item that is not answered is sent again */
+        DEAD_MS = 10000,    /* a ping that is not answered */
+        HINT_SILENCE_MS = 5000,
+        ACK_MS = 200,
+        ACK_SHARE = 4, /* of the window: then at once */
+        ASK_AGAIN_MS = 1000,
+        FRAME_BYTES = 1 << 20,
+};
+
+struct engine {
+        struct db *db;
+        struct engine_port port;
+        char user[LIMIT_ID_BYTES + 1], device[LIMIT_ID_BYTES + 1];
+        char token[LIMIT_TOKEN_BYTES + 1];
+        enum engine_state state;
+        int error;
+        struct retry retry;
+        uint64_t now_ms;
+        int64_t wall_ms;
+        bool has_token, token_refused;
+        bool is_open;       /* the WebSocket is */
+        bool told_wait;     /* the hub named the delay */
+        bool resync, renew; /* renew: the token is about to expire */
+        int64_t goaway_ms;  /* -1: none */
+
+        uint64_t retry_at, welcome_at, ack_at, ping_at, dead_at, ask_at;
+        uint64_t welcomed_ms, heard_ms, ping_ms;
+        int64_t errand_due; /* wall time, 0: none */
+        int64_t acked, acked_noted, stored, window, max_frame, caught_up_count;
+        bool catching_up;
+
+        bool listing, loading; /* a page of conversations, or of history, is on its way */
+        struct asked asked;
+        struct buf out; /* of the present transaction: frames, each ended by a NUL */
+};
+
+/* ---- frames ---- */
+
+/* Hands over what the transaction that has just ended wanted to say. */
+static void flush(struct engine *engine) {
+        struct buf out = engine->out;
+        size_t start = 0;
+
+        buf_init(&engine->out, FRAME_BYTES);
+        while (start < out.len && engine->is_open) {
+                struct slice text = slice_of(out.ptr + start);
+
+                engine->port.send(engine->port.context, text);
+                start += text.len + 1;
+        }
+        buf_deinit(&out);
+}
+
+/* ---- states ---- */
+
+static uint64_t draw(void *context) {
+        struct engine *engine = context;
+
+        return engine->port.chance(engine->port.context);
+}
+
+static void become(struct engine *engine, enum engine_state state, const char *reason) {
+        engine->state = state;
+        engine->port.become(engine->port.context, state, reason);
+}
+
+static void forget_connection(struct engine *engine) {
+        engine->is_open = false;
+        engine->welcome_at = engine->ack_at = engine->ping_at = engine->dead_at = engine->ask_at = 0;
+        engine->listing = engine->loading = false;
+        asked_init(&engine->asked);
+        buf_clear(&engine->out);
+}
+
+/* What the hub was told is only of use to a later sync, so it is written with what is written anyway. */
+static void note_acked(struct engine *engine) {
+        if (engine->acked > engine->acked_noted)
+                db_set(engine->db, "acked", engine->acked);
+        engine->acked_noted = engine->acked;
+}
+
+/* Ends a transaction. If the store failed, the connection is over (engine#2). */
+static int end(struct engine *engine);
+
+static void wait_after(struct engine *engine, const struct retry_end *how, const char *reason) {
+        struct retry_plan plan = retry_step(&engine->retry, how, draw, engine);
+
+        engine->goaway_ms = -1;
+        if (plan.need == RETRY_NEEDS_TOKEN)
+                engine->has_token = false, engine->token_refused = true;
+        if (plan.need == RETRY_NEEDS_RESYNC)
+                engine->resync = true;
+        if (plan.stop) {
+                become(engine, ENGINE_STOPPED, reason);
+                return;
+        }
+        engine->told_wait = plan.told;
+        engine->retry_at = engine->now_ms + plan.delay_ms;
+        become(engine, ENGINE_WAITING, reason);
+}
+
+/* The connection is over. */
+static void lose(struct engine *engine, int code, const char *reason) {
+        bool was_online = engine->state == ENGINE_ONLINE;
+        struct retry_end how = {
+                .close_code = code,
+                .hint_ms = engine->goaway_ms,
+                .alive_ms = was_online ? engine->now_ms - engine->welcomed_ms : 0,
+        };
+        int error;
+
+        forget_connection(engine);
+        db_begin(engine->db);
+        errand_revert(engine->db, NULL);
+        note_acked(engine);
+        if (was_online && (code < 4000 || code > 4999))
+                tally_count(engine->db, TALLY_LOSSES, 1);
+        error = db_end(engine->db);
+        if (error) {
+                engine->error = error;
+                engine->port.fail(engine->port.context, error);
+        }
+        wait_after(engine, &how, reason);
+}
+
+static void give_up(struct engine *engine, const char *reason) {
+        if (engine->state != ENGINE_CONNECTING && engine->state != ENGINE_ONLINE)
+                return;
+        engine->port.hang_up(engine->port.context);
+        lose(engine, 1006, reason);
+}
+
+static void store_failed(struct engine *engine, int error) {
+        engine->error = error;
+        buf_clear(&engine->out);
+        engine->port.fail(engine->port.context, error);
+        give_up(engine, "the store failed");
+}
+
+static int end(struct engine *engine) {
+        int error;
+
+        if (buf_failed(&engine->out))
+                db_fail(engine->db, -ENOMEM);
+        error = db_end(engine->db);
+        if (error) {
+                store_failed(engine, error);
+                return ENGINE_E_STORE;
+        }
+        engine->error = 0;
+        return 0;
+}
+
+static void dial(struct engine *engine) {
+        engine->retry_at = 0;
+        engine->told_wait = false;
+        if (!engine->has_token) {
+                engine->has_token =
+                        engine->port.token(engine->port.context, engine->token_refused, engine->token, sizeof(engine->token));
+                engine->token_refused = false;
+        }
+        if (!engine->has_token) {
+                wait_after(engine, &(struct retry_end){ .hint_ms = -1 }, "there is no token");
+                return;
+        }
+        db_begin(engine->db);
+        tally_count(engine->db, TALLY_CONNECTS, 1);
+        if (db_end(engine->db) != 0)
+                db_undo(engine->db); /* a count that is lost harms nothing */
+        engine->goaway_ms = -1;
+        engine->welcome_at = engine->now_ms + WELCOME_MS;
+        become(engine, ENGINE_CONNECTING, NULL);
+        engine->port.dial(engine->port.context);
+}
+
+/* ---- what is sent while online ---- */
+
+static void pump_reload(struct engine *engine) {
+        struct asked_row *request;
+        char conv[LIMIT_ID_BYTES + 1];
+
+        if (engine->listing || engine->loading || engine->ask_at > engine->now_ms)
+                return;
+        engine->ask_at = 0;
+        if (ledger_reload_is_due(engine->db)) {
+                request = asked_add(&engine->asked, ASKED_CONVERSATIONS, "");
+                if (!request)
+                        return;
+                ledger_conversations_begin(engine->db);
+                engine->listing = true;
+                speech_conversations(&engine->out, request->id, "");
+        } else if (ledger_next_to_load(engine->db, conv, sizeof(conv))) {
+                request = asked_add(&engine->asked, ASKED_LATEST, conv);
+                if (!request)
+                        return;
+                engine->loading = true;
+                speech_history(&engine->out, request->id, conv);
+        }
+}
+
+static void pump_read(struct engine *engine) {
+        char conv[LIMIT_ID_BYTES + 1];
+        struct asked_row *request;
+        int64_t seq;
+
+        if (asked_count(&engine->asked, ASKED_READ) > 0 || !ledger_next_read(engine->db, conv, sizeof(conv), &seq))
+                return;
+        request = asked_add(&engine->asked, ASKED_READ, conv);
+        if (!request)
+                return;
+        request->seq = seq;
+        speech_read(&engine->out, request->id, conv, seq);
+}
+
+static void pump_outbox(struct engine *engine) {
+        struct errand errand;
+        struct asked_row *request;
+        int64_t after = 0;
+
+        errand_expire(engine->db, engine->wall_ms);
+        while (asked_count(&engine->asked, ASKED_SEND) < ERRAND_UNDER_WAY &&
+               errand_next(engine->db, after, engine->wall_ms, &errand)) {
+                after = errand.id;
+                request = asked_add(&engine->asked, ASKED_SEND, errand.op);
+                if (request) {
+                        request->due_ms = engine->now_ms + REPLY_MS;
+                        errand_start(engine->db, &errand);
+                        errand_print_request(&errand, request->id, &engine->out);
+                        buf_add(&engine->out, "", 1);
+                }
+                errand_clear(&errand);
+                if (!request)
+                        break;
+        }
+        engine->errand_due = errand_next_due(engine->db);
+}
+
+static void pump_online(struct engine *engine) {
+        pump_reload(engine);
+        pump_read(engine);
+        pump_outbox(engine);
+}
+
+/* Offline there is only what expires. */
+static void pump(struct engine *engine) {
+        db_begin(engine->db);
+        if (engine->state == ENGINE_ONLINE) {
+                pump_online(engine);
+        } else {
+                errand_expire(engine->db, engine->wall_ms);
+                engine->errand_due = errand_next_due(engine->db);
+        }
+        if (end(engine) == 0)
+                flush(engine);
+}
+
+static void subscribe(struct engine *engine, const char *conv, int64_t since, const char *epoch) {
+        struct asked_row *request = asked_add(&engine->asked, ASKED_SUBSCRIBE, conv);
+
+        if (!request)
+                return;
+        request->seq = epoch[0] ? since : -1;
+        speech_subscribe(&engine->out, request->id, conv, epoch, since);
+}
+
+static void subscribe_all(struct engine *engine) {
+        struct sqlite3_stmt *rows =
+                db_query(engine->db, "SELECT conv, since, since_epoch FROM conversations WHERE subscribed = 1", "");
+        char conv[LIMIT_ID_BYTES + 1], epoch[INBOUND_WORD_BYTES];
+
+        while (db_next(engine->db, rows)) {
+                snprintf(conv, sizeof(conv), "%s", db_text(rows, 0).ptr);
+                snprintf(epoch, sizeof(epoch), "%s", db_is_null(rows, 2) ? "" : db_text(rows, 2).ptr);
+                subscribe(engine, conv, db_int(rows, 1), epoch);
+        }
+}
+
+static void say_hello(struct engine *engine) {
+        struct asked_row *request = asked_add(&engine->asked, ASKED_HELLO, "");
+        char epoch[INBOUND_WORD_BYTES];
+
+        db_begin_read(engine->db);
+        db_get_text(engine->db, "epoch", epoch, sizeof(epoch));
+        speech_hello(&engine->out, request->id, engine->token, engine->device, epoch, ledger_cursor(engine->db));
+        if (end(engine) == 0)
+                flush(engine);
+}
+
+static void say_ping(struct engine *engine) {
+        struct asked_row *request = asked_add(&engine->asked, ASKED_PING, "");
+
+        if (engine->dead_at || !request)
+                return;
+        speech_ping(&engine->out, request->id);
+        engine->dead_at = engine->now_ms + DEAD_MS;
+        flush(engine);
+}
+
+static void say_ack(struct engine *engine) {
+        engine->ack_at = 0;
+        if (engine->stored <= engine->acked || engine->state != ENGINE_ONLINE)
+                return;
+        speech_ack(&engine->out, engine->stored);
+        engine->acked = engine->stored;
+        flush(engine);
+}
+
+static void say_token(struct engine *engine) {
+        struct asked_row *request = asked_add(&engine->asked, ASKED_AUTH, "");
+
+        if (request)
+                speech_auth(&engine->out, request->id, engine->token);
+        flush(engine);
+}
+
+/* ---- frames of the hub, inside a transaction ---- */
+
+static void on_welcome(struct engine *engine, const struct inbound *in) {
+        struct db *db = engine->db;
+
+        ledger_begin(db, slice_of(in->user), slice_of(in->device), slice_of(in->epoch), in->cursor);
+        if (in->fresh || engine->resync)
+                db_set(db, "reload", 1);
+        tally_count(db, TALLY_WELCOMES, 1);
+        engine->resync = false;
+        engine->acked = engine->acked_noted = engine->stored = ledger_cursor(db); /* hello told it */
+        db_set(db, "acked", engine->acked);
+        snprintf(engine->user, sizeof(engine->user), "%s", in->user);
+        snprintf(engine->device, sizeof(engine->device), "%s", in->device);
+        engine->window = in->window > 0 ? in->window : LIMIT_WINDOW_EVENTS;
+        engine->max_frame = in->max_frame > 0 ? in->max_frame : LIMIT_FRAME_BYTES;
+        engine->ping_ms = in->ping_ms > 0 ? (uint64_t)in->ping_ms : 0;
+        if (in->retry_base_ms > 0 && in->retry_max_ms >= in->retry_base_ms) {
+                engine->retry.backoff.base_ms = (uint64_t)in->retry_base_ms;
+                engine->retry.backoff.max_ms = (uint64_t)in->retry_max_ms;
+                engine->retry.reset_ms = (uint64_t)in->retry_reset_ms;
+        }
+        engine->welcomed_ms = engine->now_ms;
+        engine->welcome_at = 0;
+        engine->catching_up = true;
+        engine->caught_up_count = 0;
+        become(engine, ENGINE_ONLINE, NULL);
+        pump_reload(engine);
+        subscribe_all(engine);
+}
+
+static void on_caught_up(struct engine *engine) {
+        if (!engine->catching_up)
+                return;
+        engine->catching_up = false;
+        tally_sample(engine->db, TALLY_CATCH_UP, (int64_t)(engine->now_ms - engine->welcomed_ms));
+        tally_count(engine->db, TALLY_CATCH_UP_EVENTS, engine->caught_up_count);
+}
+
+static void on_numbered(struct engine *engine, const struct inbound *in) {
+        enum ledger_verdict verdict = ledger_take(engine->db, in, engine->wall_ms);
+        struct asked_row *request = in->type == INBOUND_ENTRY ? asked_find_send(&engine->asked, in->op) : NULL;
+
+        if (request)
+                request->kind = ASKED_NOTHING;
+        if (verdict != LEDGER_SEEN && engine->catching_up)
+                engine->caught_up_count++;
+        if (verdict == LEDGER_RESET)
+                engine->acked = 0;
+        engine->stored = ledger_cursor(engine->db);
+        if (engine->stored > engine->acked && engine->ack_at == 0)
+                engine->ack_at = engine->now_ms + ACK_MS;
+}
+
+static void on_channel_entry(struct engine *engine, const struct inbound *in) {
+        int64_t since =
+                db_number(engine->db, -1, "SELECT since FROM conversations WHERE conv = ? AND subscribed = 1", "t", in->conv);
+
+        if (since < 0 || in->seq <= since)
+                return;
+        ledger_take_channel(engine->db, in);
+        db_run(engine->db, "UPDATE conversations SET since = ?2 WHERE conv = ?1", "ti", in->conv, in->seq);
+}
+
+static void on_subscribed(struct engine *engine, const struct inbound *in, int64_t asked_since) {
+        bool goes_on = in->recovered && asked_since >= 0;
+
+        db_run(engine->db, "UPDATE conversations SET since = ?2, since_epoch = ?3, kind = 'channel' WHERE conv = ?1", "tit",
+               in->conv, goes_on ? asked_since : in->seq, in->epoch);
+        if (!in->recovered && (asked_since >= 0 || !in->has_id))
+                ledger_note(engine->db, "recovered", slice_of(in->conv), 0, in->raw, SLICE("false"));
+}
+
+static void end_subscription(struct engine *engine, const char *conv, struct slice raw) {
+        if (db_run(engine->db,
+                   "UPDATE conversations SET subscribed = 0, since = NULL, since_epoch = NULL WHERE conv = ? AND subscribed = 1",
+                   "t", conv))
+                ledger_note(engine->db, "ended", slice_of(conv), 0, raw, (struct slice){ NULL, 0 });
+}
+
+static uint64_t wait_of(struct engine *engine, const struct inbound *in, int64_t attempts) {
+        struct backoff backoff = { .base_ms = RETRY_BASE_MS, .max_ms = RETRY_MAX_MS, .attempts = (uint32_t)attempts };
+
+        if (in->has_hint)
+                return in->hint_ms < 0 ? 0 : in->hint_ms > RETRY_HINT_MAX_MS ? RETRY_HINT_MAX_MS : (uint64_t)in->hint_ms;
+        return backoff_step(&backoff, draw(engine));
+}
+
+static void refuse_send(struct engine *engine, const struct asked_row *request, const struct inbound *in) {
+        int64_t attempts = db_number(engine->db, 0, "SELECT attempts FROM outbox WHERE op = ?", "t", request->name);
+        uint64_t wait_ms = in->temporary && attempts + 1 < ERRAND_ATTEMPTS ? wait_of(engine, in, attempts) : 0;
+
+        errand_refuse(engine->db, request->name, in->code, in->message, in->temporary, (int64_t)wait_ms, engine->wall_ms);
+}
+
+static void on_error(struct engine *engine, const struct inbound *in, struct asked_row *request) {
+        if (!request) {
+                if (in->conv[0])
+                        end_subscription(engine, in->conv, in->raw); /* error without id, about a channel */
+                return;
+        }
+        switch (request->kind) {
+        case ASKED_SEND:
+                refuse_send(engine, request, in);
+                break;
+        case ASKED_READ:
+                if (!in->temporary)
+                        ledger_read_told(engine->db, request->name, request->seq);
+                break;
+        case ASKED_CONVERSATIONS:
+                engine->listing = false;
+                engine->ask_at = engine->now_ms + (in->has_hint ? wait_of(engine, in, 0) : ASK_AGAIN_MS);
+                break;
+        case ASKED_LATEST:
+                engine->loading = false;
+                if (in->temporary)
+                        engine->ask_at = engine->now_ms + (in->has_hint ? wait_of(engine, in, 0) : ASK_AGAIN_MS);
+                else
+                        ledger_give_up_loading(engine->db, request->name);
+                break;
+        case ASKED_SUBSCRIBE:
+                if (!in->temporary)
+                        end_subscription(engine, request->name, in->raw);
+                break;
+        default:
+                break;
+        }
+}
+
+static void on_conversations(struct engine *engine, const struct inbound *in) {
+        struct asked_row *request;
+
+        ledger_take_conversations(engine->db, in);
+        engine->listing = false;
+        request = in->next[0] ? asked_add(&engine->asked, ASKED_CONVERSATIONS, "") : NULL;
+        if (!request) {
+                ledger_conversations_end(engine->db);
+                return;
+        }
+        engine->listing = true;
+        speech_conversations(&engine->out, request->id, in->next);
+}
+
+/* A reply, or what belongs to one. request: a copy of what it answers, kind NONE if it answers nothing we know. */
+static void on_reply(struct engine *engine, const struct inbound *in, struct asked_row *request) {
+        struct asked_row *send;
+
+        switch (in->type) {
+        case INBOUND_SENT:
+                send = asked_find_send(&engine->asked, in->op);
+                if (send)
+                        send->kind = ASKED_NOTHING;
+                ledger_take_sent(engine->db, in, engine->wall_ms);
+                break;
+        case INBOUND_OK:
+                if (request->kind == ASKED_READ)
+                        ledger_read_told(engine->db, request->name, request->seq);
+                break;
+        case INBOUND_CONVERSATIONS:
+                if (request->kind == ASKED_CONVERSATIONS)
+                        on_conversations(engine, in);
+                break;
+        case INBOUND_HISTORY:
+                if (request->kind == ASKED_LATEST)
+                        engine->loading = false;
+                ledger_take_history(engine->db, in, request->kind == ASKED_LATEST, engine->wall_ms);
+                break;
+        case INBOUND_MEMBERS:
+                ledger_take_members(engine->db, in);
+                break;
+        case INBOUND_SUBSCRIBED:
+                on_subscribed(engine, in, request->kind == ASKED_SUBSCRIBE ? request->seq : -1);
+                break;
+        case INBOUND_ERROR:
+                on_error(engine, in, request->kind == ASKED_NOTHING ? NULL : request);
+                break;
+        default:
+                break;
+        }
+}
+
+static void renew_token(struct engine *engine) {
+        engine->renew = false;
+        if (engine->port.token(engine->port.context, true, engine->token, sizeof(engine->token)))
+                say_token(engine);
+}
+
+static void on_object(struct engine *engine, struct slice text) {
+        struct asked_row request = { .kind = ASKED_NOTHING }, *found;
+        struct inbound in;
+
+        inbound_read(text, &in);
+        if (engine->state != ENGINE_ONLINE && in.type != INBOUND_WELCOME && in.type != INBOUND_ERROR && in.type != INBOUND_GOAWAY)
+                return;
+        found = in.has_id ? asked_find(&engine->asked, in.id) : NULL;
+        if (found) {
+                request = *found;
+                found->kind = ASKED_NOTHING;
+        }
+        switch (in.type) {
+        case INBOUND_WELCOME:
+                if (engine->state == ENGINE_CONNECTING)
+                        on_welcome(engine, &in);
+                break;
+        case INBOUND_CAUGHT_UP:
+                on_caught_up(engine);
+                break;
+        case INBOUND_ENTRY:
+                if (in.has_n)
+                        on_numbered(engine, &in);
+                else
+                        on_channel_entry(engine, &in);
+                break;
+        case INBOUND_MEMBER:
+        case INBOUND_NOTIFICATION:
+        case INBOUND_RECEIPT:
+        case INBOUND_GAP:
+        case INBOUND_RESET:
+                on_numbered(engine, &in);
+                break;
+        case INBOUND_GOAWAY:
+                engine->goaway_ms = in.has_hint ? in.hint_ms : -1;
+                break;
+        case INBOUND_TOKEN_EXPIRING:
+                engine->renew = true; /* the app is asked when the transaction has ended */
+                break;
+        default:
+                on_reply(engine, &in, &request);
+                break;
+        }
+        if (in.type == INBOUND_TYPING || in.type == INBOUND_SIGNAL || in.type == INBOUND_PRESENCE || in.type == INBOUND_GOAWAY ||
+            request.kind == ASKED_BY_APP || (in.type == INBOUND_ERROR && request.kind != ASKED_SEND))
+                engine->port.hear(engine->port.context, text);
+}
+
+/* ---- the network ---- */
+
+static void on_life(struct engine *engine) {
+        engine->heard_ms = engine->now_ms;
+        engine->dead_at = 0;
+        engine->ping_at = engine->ping_ms && engine->state == ENGINE_ONLINE ? engine->now_ms + engine->ping_ms : 0;
+}
+
+void engine_on_heard(struct engine *engine) {
+        on_life(engine);
+}
+
+void engine_on_open(struct engine *engine) {
+        if (engine->state != ENGINE_CONNECTING)
+                return;
+        engine->is_open = true;
+        asked_init(&engine->asked);
+        engine->heard_ms = engine->now_ms;
+        say_hello(engine);
+}
+
+/* An array is not in the protocol for the hub's side; an object alone is. */
+void engine_on_texts(struct engine *engine, const struct slice *texts, size_t count) {
+        struct scan_value value;
+
+        if (!engine->is_open)
+                return;
+        db_begin(engine->db);
+        for (size_t i = 0; i < count; i++)
+                if (scan_text(texts[i], LIMIT_JSON_DEPTH + 4, &value) == 0 && value.type == SCAN_OBJECT)
+                        on_object(engine, value.raw);
+        if (engine->state == ENGINE_ONLINE)
+                pump_online(engine);
+        note_acked(engine);
+        if (end(engine) != 0)
+                return;
+        on_life(engine);
+        if (engine->renew)
+                renew_token(engine);
+        flush(engine);
+        if (engine->stored - engine->acked >= engine->window / ACK_SHARE)
+                say_ack(engine);
+}
+
+void engine_on_closed(struct engine *engine, int code, const char *reason) {
+        if (engine->state == ENGINE_CONNECTING || engine->state == ENGINE_ONLINE)
+                lose(engine, code, reason);
+}
+
+void engine_on_refused(struct engine *engine, int http_status, int64_t retry_after_ms, const char *reason) {
+        struct retry_end how = { .http_status = http_status, .hint_ms = retry_after_ms };
+
+        if (engine->state != ENGINE_CONNECTING)
+                return;
+        forget_connection(engine);
+        wait_after(engine, &how, reason);
+}
+
+/* ---- time ---- */
+
+void engine_at(struct engine *engine, uint64_t now_ms, int64_t wall_ms) {
+        engine->now_ms = now_ms;
+        engine->wall_ms = wall_ms;
+}
+
+static void sooner(uint64_t *due_ms, uint64_t other_ms) {
+        if (other_ms && (*due_ms == 0 || other_ms < *due_ms))
+                *due_ms = other_ms;
+}
+
+uint64_t engine_due(const struct engine *engine) {
+        uint64_t due_ms = 0;
+        int64_t in_ms = engine->errand_due - engine->wall_ms;
+
+        if (engine->state == ENGINE_WAITING)
+                sooner(&due_ms, engine->retry_at);
+        sooner(&due_ms, engine->welcome_at);
+        sooner(&due_ms, engine->ack_at);
+        sooner(&due_ms, engine->ping_at);
+        sooner(&due_ms, engine->dead_at);
+        sooner(&due_ms, engine->ask_at);
+        if (engine->errand_due)
+                sooner(&due_ms, engine->now_ms + (in_ms > 0 ? (uint64_t)in_ms : 1));
+        for (size_t i = 0; i < ASKED_MAX; i++)
+                if (engine->asked.rows[i].kind == ASKED_SEND)
+                        sooner(&due_ms, engine->asked.rows[i].due_ms);
+        return due_ms;
+}
+
+static bool is_due(const struct engine *engine, uint64_t at) {
+        return at && at <= engine->now_ms;
+}
+
+/* Items that were not answered in time wait again; pump() sends them with the same op. */
+static void revert_late(struct engine *engine) {
+        bool late = false;
+
+        for (size_t i = 0; i < ASKED_MAX; i++)
+                late = late || (engine->asked.rows[i].kind == ASKED_SEND && is_due(engine, engine->asked.rows[i].due_ms));
+        if (!late)
+                return;
+        db_begin(engine->db);
+        for (size_t i = 0; i < ASKED_MAX; i++) {
+                struct asked_row *request = &engine->asked.rows[i];
+
+                if (request->kind != ASKED_SEND || !is_due(engine, request->due_ms))
+                        continue;
+                errand_revert(engine->db, request->name);
+                request->kind = ASKED_NOTHING;
+        }
+        (void)end(engine);
+}
+
+void engine_on_time(struct engine *engine) {
+        if (is_due(engine, engine->welcome_at)) {
+                give_up(engine, "no welcome came");
+        } else if (is_due(engine, engine->dead_at)) {
+                give_up(engine, "the link is dead");
+        } else if (engine->state == ENGINE_WAITING && is_due(engine, engine->retry_at)) {
+                dial(engine);
+        }
+        if (engine->state == ENGINE_ONLINE) {
+                if (is_due(engine, engine->ack_at))
+                        say_ack(engine);
+                if (is_due(engine, engine->ping_at)) {
+                        engine->ping_at = 0;
+                        say_ping(engine);
+                }
+                revert_late(engine);
+        }
+        pump(engine);
+}
+
+/* ---- the app ---- */
+
+void engine_start(struct engine *engine) {
+        if (engine->state == ENGINE_OFF || engine->state == ENGINE_STOPPED)
+                dial(engine);
+}
+
+void engine_stop(struct engine *engine) {
+        bool connected = engine->state == ENGINE_CONNECTING || engine->state == ENGINE_ONLINE;
+
+        if (engine->state == ENGINE_OFF)
+                return;
+        say_ack(engine);
+        engine->retry_at = 0;
+        if (connected)
+                engine->port.hang_up(engine->port.context);
+        forget_connection(engine);
+        db_begin(engine->db);
+        errand_revert(engine->db, NULL);
+        note_acked(engine);
+        engine->state = ENGINE_OFF; /* so that a failing store is not a lost connection, too */
+        (void)end(engine);
+        become(engine, ENGINE_OFF, NULL);
+}
+
+void engine_hint(struct engine *engine, enum engine_hint hint) {
+        if (hint != ENGINE_HINT_ONLINE && hint != ENGINE_HINT_FOREGROUND)
+                return;
+        if (engine->state == ENGINE_WAITING && !engine->told_wait)
+                dial(engine);
+        else if (engine->state == ENGINE_ONLINE && engine->now_ms - engine->heard_ms >= HINT_SILENCE_MS)
+                say_ping(engine);
+}
+
+void engine_take_token(struct engine *engine, const char *token) {
+        snprintf(engine->token, sizeof(engine->token), "%s", token);
+        engine->has_token = true;
+        if (engine->state == ENGINE_ONLINE)
+                say_token(engine);
+}
+
+void engine_look_again(struct engine *engine) {
+        pump(engine);
+}
+
+enum engine_state engine_state(const struct engine *engine) {
+        return engine->state;
+}
+
+int engine_error(const struct engine *engine) {
+        return engine->error;
+}
+
+static int answer_of(int errand_answer) {
+        static const int answers[] = {
+                [0] = 0,
+                [ERRAND_E_FULL] = ENGINE_E_FULL,
+                [ERRAND_E_NOT_FOUND] = ENGINE_E_NOT_FOUND,
+                [ERRAND_E_MAYBE] = ENGINE_E_MAYBE,
+                [ERRAND_E_DONE] = ENGINE_E_WAITS,
+                [ERRAND_E_INVALID] = ENGINE_E_REQUEST,
+                [ERRAND_E_TOO_LARGE] = ENGINE_E_TOO_LARGE,
+        };
+
+        return answers[errand_answer];
+}
+
+/* Ends a transaction of the app's: what it is told is what is in the store. */
+static int end_call(struct engine *engine, int answer) {
+        int error = db_end(engine->db);
+
+        engine->error = error;
+        if (error)
+                return ENGINE_E_STORE;
+        pump(engine);
+        return answer_of(answer);
+}
+
+int engine_send(struct engine *engine, const char *op, struct slice conv, const char *kind, const struct errand_target *target,
+                struct slice body, bool *ret_folded) {
+        int r = answer_of(errand_check(conv, body, engine->max_frame));
+
+        if (r)
+                return r;
+        db_begin(engine->db);
+        r = errand_add(engine->db, op, conv, kind, target, body, engine->wall_ms, ret_folded);
+        return end_call(engine, r);
+}
+
+int engine_cancel(struct engine *engine, const char *op) {
+        db_begin(engine->db);
+        return end_call(engine, errand_cancel(engine->db, op));
+}
+
+int engine_retry(struct engine *engine, const char *op) {
+        db_begin(engine->db);
+        return end_call(engine, errand_retry(engine->db, op, engine->wall_ms));
+}
+
+int engine_read(struct engine *engine, struct slice conv, int64_t seq) {
+        if (!errand_is_conv(conv) || seq < 1)
+                return ENGINE_E_REQUEST;
+        db_begin(engine->db);
+        ledger_read(engine->db, conv, seq);
+        return end_call(engine, 0);
+}
+
+int engine_subscribe(struct engine *engine, struct slice conv, bool wanted) {
+        char id[LIMIT_ID_BYTES + 1];
+        struct asked_row *request;
+        int error;
+
+        if (!errand_is_conv(conv))
+                return ENGINE_E_REQUEST;
+        snprintf(id, sizeof(id), "%.*s", (int)conv.len, conv.ptr);
+        db_begin(engine->db);
+        db_run(engine->db,
+               "INSERT INTO conversations (conv, kind, subscribed) VALUES (?1, 'channel', ?2) ON CONFLICT DO UPDATE SET "
+               "subscribed = ?2",
+               "ti", id, (int64_t)wanted);
+        if (!wanted)
+                db_run(engine->db, "UPDATE conversations SET since = NULL, since_epoch = NULL WHERE conv = ?", "t", id);
+        error = db_end(engine->db);
+        engine->error = error;
+        if (error)
+                return ENGINE_E_STORE;
+        if (engine->state == ENGINE_ONLINE && wanted)
+                subscribe(engine, id, 0, "");
+        if (engine->state == ENGINE_ONLINE && !wanted) {
+                request = asked_add(&engine->asked, ASKED_BY_APP, id);
+                if (request)
+                        speech_unsubscribe(&engine->out, request->id, id);
+        }
+        flush(engine);
+        return 0;
+}
+
+int engine_ask(struct engine *engine, struct slice fields) {
+        struct asked_row *request;
+
+        if (engine->state != ENGINE_ONLINE)
+                return ENGINE_E_OFFLINE;
+        if (fields.len > (size_t)engine->max_frame - 64)
+                return ENGINE_E_TOO_LARGE;
+        request = asked_add(&engine->asked, ASKED_BY_APP, "");
+        if (!request)
+                return ENGINE_E_FULL;
+        speech_fields(&engine->out, request->id, fields);
+        flush(engine);
+        return 0;
+}
+
+void engine_recover(struct engine *engine) {
+        db_begin(engine->db);
+        errand_revert(engine->db, NULL);
+        errand_expire(engine->db, engine->wall_ms);
+        engine->errand_due = errand_next_due(engine->db);
+        engine->error = db_end(engine->db);
+}
+
+/* ---- life ---- */
+
+struct engine *engine_new(struct db *db, const struct engine_port *port, const char *user, const char *device) {
+        struct engine *engine = calloc(1, sizeof(*engine));
+
+        if (!engine)
+                return NULL;
+        engine->db = db;
+        engine->port = *port;
+        engine->retry = RETRY_INIT;
+        engine->goaway_ms = -1;
+        engine->window = LIMIT_WINDOW_EVENTS;
+        engine->max_frame = LIMIT_FRAME_BYTES;
+        asked_init(&engine->asked);
+        snprintf(engine->user, sizeof(engine->user), "%s", user);
+        snprintf(engine->device, sizeof(engine->device), "%s", device);
+        buf_init(&engine->out, FRAME_BYTES);
+        return engine;
+}
+
+struct engine *engine_free(struct engine *engine) {
+        if (!engine)
+                return NULL;
+        buf_deinit(&engine->out);
+        free(engine);
+        return NULL;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wake.c: see wake.h. */
+#include "client/wake.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/backoff.h"
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/scan.h"
+#include "client/db.h"
+#include "client/errand.h"
+#include "client/inbound.h"
+#include "client/ledger.h"
+#include "client/retry.h"
+#include "client/tally.h"
+
+enum { OPS_BYTES = 512 << 10, FIELDS = 32 };
+
+struct wake_op {
+        bool is_read;
+        int64_t seq;
+        char name[LIMIT_ID_BYTES + 1]; /* op, or conv of a read */
+};
+
+struct wake {
+        struct db *db;
+        char device[LIMIT_ID_BYTES + 1];
+        uint64_t deadline_ms;
+        bool began, more, failed;
+        int64_t asked; /* the cursor that the present request brought */
+        struct wake_result result;
+        size_t count;
+        struct wake_op ops[LIMIT_SYNC_OPERATIONS];
+};
+
+/* Ends the transaction; a failing store ends the sync. */
+static bool end(struct wake *wake) {
+        int error = db_end(wake->db);
+
+        if (error) {
+                wake->result.end = WAKE_STORE;
+                wake->result.error = error;
+        }
+        return error == 0;
+}
+
+/* ---- the request ---- */
+
+static struct wake_op *add_op(struct wake *wake, const char *name) {
+        struct wake_op *op = &wake->ops[wake->count++];
+
+        memset(op, 0, sizeof(*op));
+        snprintf(op->name, sizeof(op->name), "%s", name);
+        return op;
+}
+
+static void add_reads(struct wake *wake, struct buf *ops) {
+        char conv[LIMIT_ID_BYTES + 1];
+        struct wake_op *op;
+        int64_t seq;
+
+        /* One at a time: the next is found when this one is told. */
+        if (wake->count == LIMIT_SYNC_OPERATIONS || !ledger_next_read(wake->db, conv, sizeof(conv), &seq))
+                return;
+        op = add_op(wake, conv);
+        op->is_read = true;
+        op->seq = seq;
+        buf_printf(ops, "%s{\"type\":\"read\",\"id\":%zu,\"conv\":", ops->len ? "," : "", wake->count);
+        buf_add_json(ops, slice_of(conv));
+        buf_add_text(ops, ",\"seq\":");
+        buf_add_int(ops, seq);
+        buf_add_char(ops, '}');
+}
+
+static void add_errands(struct wake *wake, int64_t wall_ms, struct buf *ops) {
+        struct errand errand;
+        int64_t after = 0;
+
+        errand_expire(wake->db, wall_ms);
+        while (wake->count < LIMIT_SYNC_OPERATIONS && ops->len < OPS_BYTES && errand_next(wake->db, after, wall_ms, &errand)) {
+                after = errand.id;
+                add_op(wake, errand.op);
+                if (ops->len)
+                        buf_add_char(ops, ',');
+                errand_print_request(&errand, (int64_t)wake->count, ops);
+                errand_start(wake->db, &errand);
+                errand_clear(&errand);
+        }
+}
+
+static void print_request(struct wake *wake, int64_t cursor, bool ack, struct slice ops, struct buf *out) {
+        char epoch[INBOUND_WORD_BYTES];
+
+        db_get_text(wake->db, "epoch", epoch, sizeof(epoch));
+        buf_add_text(out, "{\"device\":");
+        buf_add_json(out, slice_of(wake->device));
+        if (epoch[0]) {
+                buf_add_text(out, ",\"cursor\":{\"epoch\":");
+                buf_add_json(out, slice_of(epoch));
+                buf_add_text(out, ",\"n\":");
+                buf_add_int(out, cursor);
+                buf_add_char(out, '}');
+        }
+        if (ack) {
+                buf_add_text(out, ",\"ack\":");
+                buf_add_int(out, cursor);
+        }
+        buf_add_text(out, ",\"ops\":[");
+        buf_add_slice(out, ops);
+        buf_add_text(out, "]}");
+}
+
+enum wake_end wake_next(struct wake *wake, uint64_t now_ms, int64_t wall_ms, struct buf *out) {
+        _cleanup_buf_ struct buf ops = BUF_INIT(OPS_BYTES + LIMIT_FRAME_BYTES * 2);
+        int64_t cursor;
+        bool ack;
+
+        if (wake->result.end != WAKE_GOES_ON)
+                return wake->result.end;
+        if (now_ms >= wake->deadline_ms)
+                return wake->result.end = WAKE_LATE;
+        wake->count = 0;
+        db_begin(wake->db);
+        if (!wake->device[0])
+                db_get_text(wake->db, "device", wake->device, sizeof(wake->device));
+        add_errands(wake, wall_ms, &ops);
+        add_reads(wake, &ops);
+        cursor = ledger_cursor(wake->db);
+        ack = cursor > db_get(wake->db, "acked");
+        wake->asked = cursor;
+        print_request(wake, cursor, ack, buf_slice(&ops), out);
+        if (buf_failed(out) || buf_failed(&ops))
+                db_fail(wake->db, -ENOMEM);
+        if (!end(wake))
+                return wake->result.end;
+        if (wake->began && !wake->more && wake->count == 0 && !ack)
+                return wake->result.end = WAKE_DONE;
+        wake->began = true;
+        wake->result.requests++;
+        wake->result.sent += (int64_t)wake->count;
+        return WAKE_GOES_ON;
+}
+
+/* ---- the answer ---- */
+
+static void take_result(struct wake *wake, const struct wake_op *op, const struct inbound *in, int64_t wall_ms, uint64_t chance) {
+        int64_t attempts = db_number(wake->db, 0, "SELECT attempts FROM outbox WHERE op = ?", "t", op->name);
+        struct backoff backoff = { .base_ms = RETRY_BASE_MS, .max_ms = RETRY_MAX_MS, .attempts = (uint32_t)attempts };
+
+        if (op->is_read) {
+                if (in->type == INBOUND_OK || (in->type == INBOUND_ERROR && !in->temporary))
+                        ledger_read_told(wake->db, op->name, op->seq);
+                else
+                        wake->failed = true;
+        } else if (in->type == INBOUND_SENT) {
+                ledger_take_sent(wake->db, in, wall_ms);
+        } else if (in->type == INBOUND_ERROR) {
+                errand_refuse(wake->db, op->name, in->code, in->message, in->temporary,
+                              in->has_hint && in->hint_ms >= 0 ? in->hint_ms : (int64_t)backoff_step(&backoff, chance), wall_ms);
+        } else {
+                errand_revert(wake->db, op->name);
+        }
+}
+
+/* Each op has its reply, in order; one that has none is not known to be done. */
+static void take_results(struct wake *wake, const struct scan_value *results, int64_t wall_ms, uint64_t chance) {
+        struct scan_value value;
+        struct inbound in;
+        size_t position = 0, done = 0;
+
+        while (results && results->type == SCAN_ARRAY && done < wake->count && scan_array(results->raw, &position, &value)) {
+                if (value.type != SCAN_OBJECT)
+                        continue;
+                inbound_read(value.raw, &in);
+                take_result(wake, &wake->ops[done++], &in, wall_ms, chance);
+        }
+        for (; done < wake->count; done++)
+                if (!wake->ops[done].is_read)
+                        errand_revert(wake->db, wake->ops[done].name);
+}
+
+static void take_events(struct wake *wake, const struct scan_value *events, int64_t wall_ms) {
+        struct scan_value value;
+        struct inbound in;
+        size_t position = 0;
+
+        while (events && events->type == SCAN_ARRAY && scan_array(events->raw, &position, &value)) {
+                if (value.type != SCAN_OBJECT)
+                        continue;
+                inbound_read(value.raw, &in);
+                if (in.type != INBOUND_BAD && ledger_take(wake->db, &in, wall_ms) != LEDGER_SEEN)
+                        wake->result.events++;
+        }
+}
+
+static void take_place(struct wake *wake, const struct inbound *in) {
+        char epoch[INBOUND_WORD_BYTES];
+
+        db_get_text(wake->db, "epoch", epoch, sizeof(epoch));
+        if (!epoch[0]) {
+                db_set_text(wake->db, "epoch", slice_of(in->epoch));
+                db_set_text(wake->db, "device", slice_of(wake->device));
+        }
+        if (in->fresh)
+                db_set(wake->db, "reload", 1);
+        if (wake->asked > db_get(wake->db, "acked"))
+                db_set(wake->db, "acked", wake->asked);
+        /* Up to here there is nothing else to show: numbers may be skipped. */
+        if ((!epoch[0] || strcmp(epoch, in->epoch) == 0) && in->cursor > ledger_cursor(wake->db))
+                db_set(wake->db, "cursor", in->cursor);
+}
+
+static bool take_answer(struct wake *wake, struct slice body, int64_t wall_ms, uint64_t chance) {
+        struct scan_field fields[FIELDS];
+        struct scan_value value;
+        struct inbound in;
+        size_t count;
+
+        if (scan_text(body, LIMIT_JSON_DEPTH + 8, &value) != 0 || value.type != SCAN_OBJECT ||
+            scan_object(value.raw, fields, FIELDS, &count) != 0)
+                return false;
+        inbound_read_item(value.raw, INBOUND_OK, NULL, &in);
+        if (in.type != INBOUND_OK || !in.epoch[0] || in.cursor < 0)
+                return false;
+        take_events(wake, scan_find(fields, count, "events"), wall_ms);
+        take_results(wake, scan_find(fields, count, "results"), wall_ms, chance);
+        take_place(wake, &in);
+        wake->more = in.more;
+        return true;
+}
+
+static void revert_ops(struct wake *wake) {
+        for (size_t i = 0; i < wake->count; i++)
+                if (!wake->ops[i].is_read)
+                        errand_revert(wake->db, wake->ops[i].name);
+}
+
+void wake_on_answer(struct wake *wake, int status, struct slice body, int64_t wall_ms, uint64_t chance) {
+        bool taken = false;
+
+        db_begin(wake->db);
+        if (status == 200)
+                taken = take_answer(wake, body, wall_ms, chance);
+        if (!taken)
+                revert_ops(wake);
+        if (!end(wake))
+                return;
+        if (!taken || wake->failed) {
+                wake->result.end = status == 401 ? WAKE_UNAUTHORIZED : WAKE_FAILED;
+                wake->result.http_status = status;
+        }
+}
+
+/* ---- life ---- */
+
+struct wake *wake_new(struct db *db, const char *device, uint64_t deadline_ms) {
+        struct wake *wake = calloc(1, sizeof(*wake));
+
+        if (!wake)
+                return NULL;
+        wake->db = db;
+        wake->deadline_ms = deadline_ms;
+        snprintf(wake->device, sizeof(wake->device), "%s", device);
+        return wake;
+}
+
+/* Whatever it was, it is counted; a wake that neither brought nor sent anything was one too many. */
+struct wake *wake_free(struct wake *wake) {
+        if (!wake)
+                return NULL;
+        db_begin(wake->db);
+        tally_count(wake->db, TALLY_WAKES, 1);
+        if (wake->result.events == 0 && wake->result.sent == 0)
+                tally_count(wake->db, TALLY_EMPTY_WAKES, 1);
+        if (db_end(wake->db) != 0)
+                db_undo(wake->db); /* a count that is lost harms nothing */
+        free(wake);
+        return NULL;
+}
+
+const struct wake_result *wake_result(const struct wake *wake) {
+        return &wake->result;
+}
