@@ -24,6 +24,9 @@
 #include "base/metrics.h"
 #include "fanout/functions.h"
 
+/* A full store refuses thousands a second: that is said now and then, and counted (belfry_redis_errors_total). */
+enum { STORE_SAY_MS = 10000 };
+
 enum { STORE_EPOCH_BYTES = 16, STORE_CALL_BYTES = 16 << 20, STORE_LIBRARY_BYTES = 1 << 20 };
 
 struct call {
@@ -43,6 +46,7 @@ struct store {
         char version[41];
         char epoch[64];
         bool up, asking, given_up;
+        uint64_t refused, refused_said_ms; /* calls since it was said */
         void (*on_closed)(void *context);
         void *closed_context;
 };
@@ -158,18 +162,27 @@ void store_call_arg_channels(struct call *call, unsigned partition) {
         store_call_end(call);
 }
 
+static void store_refused(struct store *store, const char *error) {
+        uint64_t now_ms = uv_now(store->options.loop);
+        store->refused++;
+        if (store->refused_said_ms && now_ms < store->refused_said_ms + STORE_SAY_MS)
+                return;
+        log_warning("The store refused a call. error=\"%.200s\" calls=%" PRIu64, error, store->refused);
+        store->refused_said_ms = now_ms;
+        store->refused = 0;
+}
+
 /* Errors that a repeat may mend, such as a full or loading store, are told apart from our own bugs only in the log. */
 static void store_on_reply(struct link *link, struct redisReply *reply, void *arg) {
         struct store_wait *wait = arg;
         struct store *store = wait->store;
         if (reply && reply->type == REDIS_REPLY_ERROR) {
-                log_warning("The store refused a call. error=\"%.200s\"", reply->str);
+                store_refused(store, reply->str);
                 reply = NULL;
         }
         if (wait->cb)
                 wait->cb(wait->arg, reply);
         free(wait);
-        (void)store;
 }
 
 static int store_send_argv(struct store *store, struct call *call, const char *command, link_reply_fn cb, void *arg) {

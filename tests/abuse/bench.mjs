@@ -15,7 +15,7 @@ export class Bench {
   // A Redis of its own, so that it can be killed, stopped, wiped and sent back in time.
   async start() {
     this.redis = await new Redis().start();
-    const env = { BELFRY_REQUESTS_PER_S: '0', BELFRY_USER_SENDS_PER_S: '0', BELFRY_CONV_SENDS_PER_S: '0', BELFRY_REDIS_TIMEOUT: '1500ms' };
+    const env = { BELFRY_REQUESTS_PER_S: '0', BELFRY_MESSAGES_PER_S: '0', BELFRY_REDIS_TIMEOUT: '1500ms' };
     this.hub = await new Hub({ name: 'abused', workers: 2, redis: this.redis.url, env }).start();
     await this.hub.untilReady();
     this.pids = this.workerPids();

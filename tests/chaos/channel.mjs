@@ -30,7 +30,7 @@ const CONV = 'news';
 const SPAN_MS = 10500; // the gauge tells of the last 5 to 10 s
 
 const tap = new Tap(`${messages} messages to a channel of ${subscribers} subscribers on one worker`);
-const hub = await new Hub({ name: 'hub', workers: 1, env: { BELFRY_REQUESTS_PER_S: '0', BELFRY_CONNECTS_PER_S: '0', BELFRY_PING: '10m', BELFRY_LOG_LEVEL: 'warning' } }).start();
+const hub = await new Hub({ name: 'hub', workers: 1, env: { BELFRY_REQUESTS_PER_S: '0', BELFRY_MESSAGES_PER_S: '0', BELFRY_CONNECTS_PER_S: '0', BELFRY_PING: '10m', BELFRY_LOG_LEVEL: 'warning' } }).start();
 await hub.untilReady();
 await hub.api.conversation(CONV, ['editor'], 'channel', { public: true });
 const people = ['editor', 'bystander'].map((user) => new Device({ user, device: 'd', target: () => hub.wsUrl, token: (u, d) => makeToken(JWT_SECRET, { sub: u, dev: d }) }));

@@ -49,7 +49,7 @@ const members = new Map([
 const hub = await new Hub({
   name: 'hub',
   workers: 2,
-  env: { BELFRY_GRACE: '1s', BELFRY_RETRY_BASE: '50ms', BELFRY_RETRY_MAX: '1s', BELFRY_REQUESTS_PER_S: '0' },
+  env: { BELFRY_GRACE: '1s', BELFRY_RETRY_BASE: '50ms', BELFRY_RETRY_MAX: '1s', BELFRY_REQUESTS_PER_S: '0', BELFRY_MESSAGES_PER_S: '0' },
 }).start();
 await hub.untilReady();
 for (const [conv, set] of members) await hub.api.conversation(conv, [...set]);

@@ -29,7 +29,7 @@ const SENDERS = 4;
 const TURN_MS = 20;
 
 const tap = new Tap(`a reader stalled for ${seconds} s while ${rate} messages a second go to its conversation`);
-const hub = await new Hub({ name: 'hub', workers: 1, env: { BELFRY_REQUESTS_PER_S: '0', BELFRY_STALL: '10m' } }).start();
+const hub = await new Hub({ name: 'hub', workers: 1, env: { BELFRY_REQUESTS_PER_S: '0', BELFRY_MESSAGES_PER_S: '0', BELFRY_STALL: '10m' } }).start();
 await hub.untilReady();
 const [worker] = hub.workers();
 
