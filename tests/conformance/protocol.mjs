@@ -3,8 +3,11 @@
 //
 //   protocol.mjs [WORD]      only the cases whose sentence holds WORD
 //
-// After each case the hub must be unharmed: the same workers by their pids, and nothing stored that was not asked for.
+// After each case the hub must be unharmed: the same workers by their pids, and nothing stored that was not asked for. And whatever
+// it was sent, its frames and answers are as docs/asyncapi.yaml and docs/openapi.yaml say.
 
+import { listenToAnswers } from '../lib/api.mjs';
+import { Contract } from '../lib/contract.mjs';
 import { Device } from '../lib/device.mjs';
 import { Hub, JWT_SECRET } from '../lib/hub.mjs';
 import { RawSocket } from '../lib/raw.mjs';
@@ -18,6 +21,7 @@ import { upgradeCases } from './upgrade.mjs';
 
 const HELLO_MS = 300;
 const only = process.argv[2];
+const contract = new Contract();
 const tap = new Tap('PROTOCOL.md, walked by a peer that means no good');
 
 const hub = await new Hub({ name: 'hub', workers: 2, env: { BELFRY_HELLO: `${HELLO_MS}ms`, BELFRY_REQUESTS_PER_S: '0' } }).start();
@@ -37,6 +41,9 @@ const stored = new Map([
 
 const witness = new Device({ user: 'bob', device: 'witness', target: () => hub.wsUrl, token: (user, device) => makeToken(JWT_SECRET, { sub: user, dev: device }) });
 await witness.start();
+
+const wrongs = []; // of the present case
+listenToAnswers((method, path, answer) => wrongs.push(contract.httpAnswer(method, path, answer)));
 
 // What a case works with. What it opens is closed after it, whatever happened.
 class Bench {
@@ -73,6 +80,16 @@ class Bench {
   }
 }
 
+// What does not fit the contract, of all that the case was told.
+function asDescribed(bench) {
+  for (const raw of bench.opened) {
+    for (const frame of raw.messages) wrongs.push(contract.frame(frame));
+    if (raw.closed) wrongs.push(contract.close(raw.closed.code));
+  }
+  const found = wrongs.splice(0).filter(Boolean);
+  if (found.length > 0) throw new Error(found.slice(0, 5).join('\n'));
+}
+
 async function unharmed() {
   const now = hub.workers().map(({ pid }) => pid);
   if (String(now) !== String(workers)) throw new Error(`the workers ${workers} have become ${now}\n${hub.log(20)}`);
@@ -91,6 +108,7 @@ for (const { name, run } of [...upgradeCases, ...frameCases, ...httpCases, ...sy
     try {
       await run(bench).catch((error) => unharmed().then(() => Promise.reject(error), (harm) => Promise.reject(new Error(`${error.message}; and ${harm.message}`))));
       await unharmed();
+      asDescribed(bench);
     } finally {
       for (const raw of bench.opened) raw.destroy();
     }

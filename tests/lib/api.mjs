@@ -12,6 +12,13 @@ export class ApiError extends Error {
   }
 }
 
+let listener = () => {};
+
+// Who hears every answer: listener(method, path, answer).
+export function listenToAnswers(heard) {
+  listener = heard;
+}
+
 // One request; any status is an answer, only a broken connection is an error. `body` may be an object or raw bytes. Without an
 // agent each has a connection of its own, so that none fails for what another did to a connection that was kept.
 export function request(base, method, path, { key, headers = {}, body, timeout_ms = 15000, agent = false } = {}) {
@@ -32,7 +39,9 @@ export function request(base, method, path, { key, headers = {}, body, timeout_m
         } catch {
           json = undefined;
         }
-        resolve({ status: res.statusCode, headers: res.headers, text, json });
+        const answer = { status: res.statusCode, headers: res.headers, text, json };
+        listener(method, path, answer);
+        resolve(answer);
       });
     });
     req.setTimeout(timeout_ms, () => req.destroy(new Error(`${method} ${path}: no answer within ${timeout_ms} ms`)));
