@@ -5,7 +5,8 @@
 // 2. A send keeps its op through every retry, until `sent` or a refusal that is not temporary.
 // 3. It reconnects as the close classes say (PROTOCOL section 5): full jitter, forgotten after retry.reset_ms of health.
 // 4. What the protocol forbids the hub to do is a line in `faults`, whether or not anybody waits for it: a watermark that
-//    falls, a hole in a conversation, more than the window unacknowledged, two places for one op, a frame that is no object.
+//    falls, a hole in a conversation, more than the window unacknowledged, two places for one op, a frame that is no object;
+//    and what the judge finds (contract.mjs), if there is one.
 //
 // It models a client with a screen: a message is shown by its numbered event, also to the device that sent it. `sent` only
 // says that it is stored.
@@ -42,9 +43,9 @@ export class Device extends Watched {
   #goaway;
 
   // user, device: who it is; target() and token() are asked anew at each connect, so that either may change.
-  constructor({ user, device, target, token, name, window, acks = true, background = false, localAddress }) {
+  constructor({ user, device, target, token, name, window, acks = true, background = false, localAddress, judge }) {
     super();
-    Object.assign(this, { user, device, target, token, background, localAddress });
+    Object.assign(this, { user, device, target, token, background, localAddress, judge });
     this.name = name ?? `${user}.${device}`;
     this.acks = acks;
     this.state = 'off'; // off, connecting, live, waiting (to connect again), stopped (told not to)
@@ -208,6 +209,7 @@ export class Device extends Watched {
     clearTimeout(this.#ackTimer);
     this.#ackTimer = undefined;
     this.closes.push({ code, reason, at_ms: Date.now(), welcomed: this.state === 'live' });
+    this.#judged(this.judge?.close(code));
     this.#note('!', `closed ${code} ${reason}`);
     const requests = [...this.#requests.values()];
     this.#requests.clear();
@@ -480,6 +482,7 @@ export class Device extends Watched {
       this.#fault(`a frame that is no object with a type: ${text.slice(0, 200)}`);
       return;
     }
+    this.#judged(this.judge?.frame(frame));
     if (frame.id !== undefined) this.#onReply(frame);
     else if (Number.isInteger(frame.n) && !['caught_up', 'gap', 'reset'].includes(frame.type)) this.#onNumbered(frame);
     else this.#onUnnumbered(frame);
@@ -646,8 +649,13 @@ export class Device extends Watched {
 
   #write(frame) {
     const text = JSON.stringify(frame);
+    this.#judged(this.judge?.request(JSON.parse(text))); // without what is undefined
     this.#note('>', frame.type === 'hello' ? text.replace(/"token":"[^"]*"/, '"token":"…"') : text);
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(text);
+  }
+
+  #judged(wrong) {
+    if (wrong) this.#fault(wrong);
   }
 
   #fault(text) {

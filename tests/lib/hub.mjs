@@ -27,7 +27,7 @@ export function findProgram() {
 }
 
 export class Hub {
-  // options: name, workers, redis (URL; none: a private one), env (BELFRY_… settings), data, port, host, args.
+  // options: name, workers, redis (URL; none: a private one), env (BELFRY_… settings), data, port, host, args, dev (unless false).
   constructor(options = {}) {
     this.name = options.name ?? 'n1';
     this.workersWanted = options.workers ?? 2;
@@ -36,6 +36,7 @@ export class Hub {
     this.data = options.data ?? makeFolder(this.name);
     this.port = options.port;
     this.args = options.args ?? [];
+    this.dev = options.dev ?? true;
     this.program = options.program ?? findProgram();
     this.logFile = join(this.data, 'hub.log');
     this.api = new Api(() => this.url, API_KEY);
@@ -43,7 +44,8 @@ export class Hub {
 
   async start() {
     this.port ??= await freePort();
-    const args = ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.data, '--workers', String(this.workersWanted), '--dev'];
+    const args = ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.data, '--workers', String(this.workersWanted)];
+    if (this.dev) args.push('--dev');
     if (this.redisUrl) args.push('--redis', this.redisUrl);
     const log = openSync(this.logFile, 'a');
     this.child = start(this.program, [...args, ...this.args], {
