@@ -7,6 +7,7 @@
  */
 #pragma once
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include "loadtest/histogram.h"
 
@@ -81,6 +82,7 @@ struct board_slot {
 
 struct board {
         _Atomic uint32_t phase;
+        _Atomic bool cut_short; /* the run ends before what is under way could arrive: it is not lost */
         _Atomic uint64_t run_us;                       /* when PHASE_RUN began (board_now_us()) */
         _Atomic uint32_t storm;                        /* how many storms there were */
         _Atomic uint64_t channel_tops[BOARD_CHANNELS]; /* the highest acknowledged seq */

@@ -279,8 +279,13 @@ static enum outcome_end run(struct conductor *conductor) {
 
 static enum outcome_end settle(struct conductor *conductor) {
         uint64_t start_us = board_now_us();
+        enum outcome_end end = OUTCOME_WHOLE;
+        while (end == OUTCOME_WHOLE && conductor->killer > 0 &&
+               board_now_us() - start_us < conductor->plan->settle_s * 1000000ull)
+                end = tick(conductor); /* what it kills late belongs to the run, too */
         begin(conductor, PHASE_SETTLE);
-        enum outcome_end end = wait_for(conductor, PHASE_SETTLE, conductor->plan->settle_s, OUTCOME_NO_ANSWER);
+        if (end == OUTCOME_WHOLE)
+                end = wait_for(conductor, PHASE_SETTLE, conductor->plan->settle_s, OUTCOME_NO_ANSWER);
         if (end == OUTCOME_WHOLE || end == OUTCOME_NO_ANSWER) {
                 begin(conductor, PHASE_DRAIN);
                 enum outcome_end shown = wait_for(conductor, PHASE_DRAIN, conductor->plan->settle_s, OUTCOME_NOT_SHOWN);
@@ -354,6 +359,7 @@ static int perform(struct conductor *conductor) {
                 end = settle(conductor);
         outcome->end = end;
         outcome->tallies[TALLY_LIVE] = board_tally(conductor->board, TALLY_LIVE);
+        atomic_store(&conductor->board->cut_short, end == OUTCOME_INTERRUPTED);
         end_run(conductor);
         collect(conductor);
         outcome_judge(conductor->plan, outcome);

@@ -49,7 +49,7 @@ static void add_end(const struct plan *plan, struct outcome *outcome) {
 void outcome_judge(const struct plan *plan, struct outcome *outcome) {
         outcome->verdict[0] = '\0';
         for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
-                if (outcome->tallies[faults[i]])
+                if (outcome->tallies[faults[i]] && !(outcome->end == OUTCOME_INTERRUPTED && faults[i] == TALLY_UNANSWERED))
                         add(outcome, "%s %" PRIu64, board_tally_name(faults[i]), outcome->tallies[faults[i]]);
         if (outcome->channels_differ)
                 add(outcome, "two processes saw different messages in one channel");

@@ -15,6 +15,8 @@ static const char *const phases[] = { "making conversations", "connecting", "run
 
 void progress_show(const struct plan *plan, const struct board *board, uint64_t now_us) {
         bool terminal = isatty(STDERR_FILENO);
+        if (!shown_us)
+                shown_us = now_us;
         uint64_t since_us = now_us - shown_us;
         if (since_us < (terminal ? EVERY_US : EVERY_QUIETLY_US))
                 return;
@@ -29,7 +31,7 @@ void progress_show(const struct plan *plan, const struct board *board, uint64_t 
                 " deliveries (%.0f/s), p99 %.1f ms, %" PRIu64 " faults%s",
                 terminal ? "\r\x1b[K" : "", phases[atomic_load(&board->phase)], run_us ? (double)(now_us - run_us) / 1e6 : 0.0,
                 board_tally(board, TALLY_LIVE), plan->connections, board_tally(board, TALLY_ACKNOWLEDGED), deliveries,
-                shown_us ? (double)(deliveries - shown_deliveries) * 1e6 / (double)since_us : 0.0,
+                (double)(deliveries - shown_deliveries) * 1e6 / (double)since_us,
                 (double)histogram_quantile_us(&latency, 0.99) / 1e3, faults, terminal ? "" : "\n");
         shown_us = now_us;
         shown_deliveries = deliveries;

@@ -210,10 +210,11 @@ void report_summary(const struct plan *plan, const struct board *board, const st
         for (uint32_t i = 0; i < outcome->storms_count; i++)
                 fprintf(out, "storm %" PRIu32 ": all welcomed after %.0f ms, live after %.0f ms\n", i + 1,
                         outcome->storms[i].welcomed_ms, outcome->storms[i].live_ms);
-        if (outcome->probe.processes_count)
+        if (outcome->probe.processes_count && outcome->run_s > 0)
                 fprintf(out, "server: %.2f us CPU each delivery, %.0f bytes each connection\n",
                         per((double)probe_run_us(&outcome->probe), (double)outcome->run_deliveries), memory_each(outcome));
-        print_servers(out, outcome);
+        if (outcome->run_s > 0)
+                print_servers(out, outcome);
         for (uint32_t i = 0; i < board->slots_count && !outcome_is_ok(outcome); i++)
                 for (uint32_t k = 0; k < atomic_load(&board->slots[i].complaints_count) && k < BOARD_COMPLAINTS; k++)
                         fprintf(out, "  %s\n", board->slots[i].complaints[k]);

@@ -467,7 +467,8 @@ int swarm_run(const struct plan *plan, struct board *board, uint32_t index) {
         if (r == 0) {
                 atomic_store(&swarm->slot->done, PHASE_SETUP + 1);
                 run_loop(swarm);
-                audit_finish(swarm->audit);
+                if (!atomic_load(&board->cut_short))
+                        audit_finish(swarm->audit);
                 publish(swarm);
                 for (uint32_t i = 0; plan->scenario == SCENARIO_FANOUT && i < plan->channels; i++)
                         swarm->slot->folds[i] = audit_fold(swarm->audit, i, atomic_load(&board->channel_tops[i]));

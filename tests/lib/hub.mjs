@@ -59,7 +59,7 @@ export class Hub {
       const timer = setTimeout(() => reject(new Error(`${this.name} did not say that it is ready within ${DEADLINE_MS} ms\n${this.log()}`)), DEADLINE_MS);
       this.child.stdout.on('data', (text) => {
         this.output += text;
-        const ready = /Belfry is ready: (http:\/\/\S+?)\/?\s/.exec(this.output);
+        const ready = /Belfry is ready: (https?:\/\/\S+?)\/?\s/.exec(this.output);
         if (!ready) return;
         clearTimeout(timer);
         resolve(ready[1]);
