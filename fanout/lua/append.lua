@@ -12,6 +12,16 @@
 -- append#4  An edit, deletion or reaction is of a message that is there and not deleted; see state_refuses().
 -- append#5  An entry of a channel goes to no inbox, and needs no member list: it is published to the nodes that follow.
 local OPS_MAX, OPS_AGE_MS = 10000, 604800000
+local TRIM_EVERY = 32 -- entries: to ask for it each time costs as much as a read
+
+local function is_named(names, first, name)
+  for i = first, #names do
+    if names[i] == name then
+      return true
+    end
+  end
+  return false
+end
 
 redis.register_function('b1_append', function(keys, args)
   local conv, from, digest = args[3], args[4], args[7]
@@ -19,7 +29,8 @@ redis.register_function('b1_append', function(keys, args)
   if not h[1] then
     return { 'err', 'not_found' }
   end
-  if args[13] ~= '1' and redis.call('HEXISTS', keys[3], from) == 0 then
+  local named = h[3] == args[12] and is_named(args, 17, from) -- the names are members, as long as the list is the present one
+  if args[13] ~= '1' and not named and redis.call('HEXISTS', keys[3], from) == 0 then
     return { 'err', 'forbidden' }
   end
   local now = now_ms()
@@ -64,7 +75,10 @@ redis.register_function('b1_append', function(keys, args)
     redis.call('PEXPIRE', keys[4], 2 * OPS_AGE_MS)
   end
   local header = text(at) .. ' ' .. kind .. ' ' .. ref .. ' ' .. from .. ' ' .. args[5] .. ' ' .. args[8]
-  redis.call('XADD', keys[2], 'MAXLEN', '~', args[15], id .. '-0', 'e', header .. '\n' .. args[11])
+  redis.call('XADD', keys[2], id .. '-0', 'e', header .. '\n' .. args[11])
+  if seq % TRIM_EVERY == 0 then
+    redis.call('XTRIM', keys[2], 'MAXLEN', '~', args[15])
+  end
   if kind ~= 'message' then
     state_note(keys[2], keys[7], kind, ref, id, tonumber(args[15]))
     if kind == 'delete' then

@@ -12,7 +12,7 @@ local function publish_followers(conv_key, channels, counters, letter, rest)
   for node in string.gmatch(subs, '%S+') do
     local counter = (tonumber(redis.call('GET', counters .. node)) or 0) + 1
     if redis.call('SPUBLISH', channels .. node, letter .. ' ' .. text(counter) .. ' ' .. rest) > 0 then
-      redis.call('INCR', counters .. node)
+      count_message(counters .. node)
       kept[#kept + 1] = node
     else
       gone = true

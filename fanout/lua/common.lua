@@ -28,7 +28,7 @@ local function register_freeing(name, callback)
 end
 
 local function text(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number) -- exact up to 2^53, and a third of the cost of %.0f
 end
 
 local function now_ms()
@@ -36,9 +36,18 @@ local function now_ms()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
+-- One more message for a node. The counter stays in memory only: a node that sees it fall, or connects anew, as after each start of
+-- Redis, compares inboxes anyway. To write it to the log would cost more than the counting.
+local function count_message(counter_key)
+  redis.set_repl(redis.REPL_NONE)
+  local counter = redis.call('INCR', counter_key)
+  redis.set_repl(redis.REPL_ALL)
+  return counter
+end
+
 -- Publishes one numbered message to one node: <letter> <counter> <rest>.
 local function publish(channels, counters, node, letter, rest)
-  local counter = redis.call('INCR', counters .. node)
+  local counter = count_message(counters .. node)
   redis.call('SPUBLISH', channels .. node, letter .. ' ' .. text(counter) .. ' ' .. rest)
 end
 

@@ -23,7 +23,7 @@ FAULTS = [  # file, text, by: what a slip of the pen could be
     ('common.lua', 'if last and last < seq then', 'if last and last <= seq then'),
     ('common.lua', "redis.call('HSET', user_key, field, text(seq))", ''),
     ('common.lua', "redis.call('HSET', user_key, 'base', text(base + drop))", ''),
-    ('common.lua', "local counter = redis.call('INCR', counters .. node)", "local counter = redis.call('GET', counters .. node) or 1"),
+    ('common.lua', "local counter = redis.call('INCR', counter_key)", "local counter = redis.call('GET', counter_key) or 1"),
     ('append.lua', "local seq = tonumber(h[2]) + 1", "local seq = tonumber(h[2]) + (tonumber(h[2]) == 40 and 2 or 1)"),
     ('append.lua', "redis.call('HSET', keys[4], digest, id)", ''),
     ('receipt.lua', 'new_read = math.max(read, new_read)', ''),
