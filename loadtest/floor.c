@@ -34,6 +34,7 @@ enum {
         ROOMS_HASHED = 1 << 16,
         READ_BYTES = 1 << 18,
         SEATS_MAX = 1 << 10,
+        ROOMS_MAX = 1 << 22,
 };
 
 enum fault { FAULT_NONE, FAULT_DROP, FAULT_REPEAT, FAULT_SWAP, FAULT_LEAK, FAULT_FORGET };
@@ -91,6 +92,7 @@ struct floor {
         struct list dirty; /* struct conn, dirty */
         struct list ended; /* struct conn, link: freed after the turn */
         struct room *rooms[ROOMS_HASHED];
+        uint32_t rooms_count;
         struct buf frame; /* the one that is being built */
         char in[READ_BYTES];
 };
@@ -215,11 +217,13 @@ static struct room *room_get(struct floor *floor, struct slice conv) {
         for (struct room *room = *head; room; room = room->next)
                 if (slice_equal((struct slice){ room->conv, room->conv_len }, conv))
                         return room;
-        struct room *room = conv.len && conv.len <= LIMIT_ID_BYTES ? calloc(1, sizeof *room) : NULL;
+        bool fits = conv.len > 0 && conv.len <= LIMIT_ID_BYTES && floor->rooms_count < ROOMS_MAX;
+        struct room *room = fits ? calloc(1, sizeof *room) : NULL;
         if (!room)
                 return NULL;
         memcpy(room->conv, conv.ptr, conv.len);
         room->conv_len = conv.len;
+        floor->rooms_count++;
         room->next = *head;
         return *head = room;
 }

@@ -39,7 +39,6 @@ static struct scale scale_of(const struct plot *plot) {
 static double y_at(const struct scale *scale, double value) {
         double at = scale->logarithmic ? (value > 0 ? log10(value) : scale->low) : value;
         double share = (at - scale->low) / (scale->high - scale->low);
-        share = share < 0 ? 0 : share;
         return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM);
 }
 

@@ -20,15 +20,11 @@ int wsframe_parse(struct slice bytes, size_t payload_max, struct wsframe *ret_fr
         frame.head_len += wide + (frame.masked ? 4 : 0);
         if (bytes.len < frame.head_len)
                 return WSFRAME_E_WAIT;
-        if (wide) {
-                uint64_t len = 0;
-                for (size_t i = 0; i < wide; i++)
-                        len = len << 8 | at[2 + i];
-                if (len > payload_max)
-                        return WSFRAME_E_BAD;
-                frame.payload_len = (size_t)len;
-        }
-        if (frame.payload_len > payload_max || (frame.opcode >= WSFRAME_CLOSE && frame.payload_len > WSFRAME_CONTROL_BYTES))
+        uint64_t len = wide ? 0 : frame.payload_len;
+        for (size_t i = 0; i < wide; i++)
+                len = len << 8 | at[2 + i];
+        frame.payload_len = (size_t)len;
+        if (len > payload_max || (frame.opcode >= WSFRAME_CLOSE && frame.payload_len > WSFRAME_CONTROL_BYTES))
                 return WSFRAME_E_BAD;
         if (frame.masked)
                 memcpy(frame.mask, at + 2 + wide, 4);

@@ -39,6 +39,7 @@ static void what_is_no_frame_is_bad(void **state) {
         static const struct slice rows[] = {
                 { "\xc1\x00", 2 },                                  /* an extension's bit */
                 { "\x89\x7e\x00\x7e", 4 },                          /* a ping longer than 125 */
+                { "\x81\x7e\x03\xe9", 4 },                          /* by one */
                 { "\x81\x7e\xff\xff", 4 },                          /* longer than we take */
                 { "\x81\x7f\x80\x00\x00\x00\x00\x00\x00\x05", 10 }, /* and far longer */
                 { "\x81\x7f\x00\x00\x00\x01\x00\x00\x00\x00", 10 },
