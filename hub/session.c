@@ -216,6 +216,10 @@ void session_flush(struct session *session) {
         session_resume(session);
         if (session->starved && !session->blocked)
                 subscription_resume_all(session);
+        if (session->presence_missed && !session->blocked) {
+                session->presence_missed = false;
+                watch_repeat(&session->watcher);
+        }
         if (session->state == SESSION_REPLAYING)
                 session_advance(session);
 }
@@ -432,21 +436,26 @@ static void session_on_kick(struct subscriber *subscriber, int close_code) {
         session_close(session_of(subscriber), (enum close_code)close_code);
 }
 
-static void session_give_ephemeral(struct session *session, struct frame *frame) {
+/* False: there was no room for it. */
+static bool session_give_ephemeral(struct session *session, struct frame *frame) {
         if (!session_is_open(session))
-                return;
-        if (outbox_add_ephemeral(&session->outbox, frame))
+                return true;
+        bool given = outbox_add_ephemeral(&session->outbox, frame);
+        if (given)
                 session_mark_dirty(session);
         else
                 metrics_add(EPHEMERAL_DROPPED, 1);
+        return given;
 }
 
 static void session_on_ephemeral(struct subscriber *subscriber, struct frame *frame) {
         session_give_ephemeral(session_of(subscriber), frame);
 }
 
+/* A change that is lost would be a lie until the next one. */
 static void session_on_presence(struct watcher *watcher, struct frame *frame) {
-        session_give_ephemeral(LIST_CONTAINER(watcher, struct session, watcher), frame);
+        struct session *session = LIST_CONTAINER(watcher, struct session, watcher);
+        session->presence_missed |= !session_give_ephemeral(session, frame);
 }
 
 static const struct subscriber_calls session_subscriber_calls = {

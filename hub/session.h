@@ -85,6 +85,7 @@ struct session {
         struct list subscriptions;  /* struct subscription, link */
         uint16_t subscriptions_count;
         bool starved;               /* a subscription waits for room in the outbox */
+        bool presence_missed;       /* there was no room for a change of presence: all of it is told again when there is */
         char *grants;               /* channels that the token allows, with a space between; NULL: none */
         void (*on_reply)(void *arg, struct slice text); /* of a visit; else NULL */
         void *reply_arg;

@@ -34,6 +34,7 @@ struct watched {
         bool known;          /* the store has answered once */
         bool invisible;
         int64_t seen_ms;
+        uint64_t moved;      /* the latest question when a change was told: answers up to it may be older than the change */
         struct buf live;
         size_t user_len;
         char user[];
@@ -52,6 +53,7 @@ struct watch_request {
         struct watch *watch;
         struct watcher *watcher; /* NULL: gone, or nobody asked (a repair) */
         uint64_t request;
+        uint64_t serial;
         size_t count;
         struct slice *users; /* behind the struct */
 };
@@ -63,6 +65,7 @@ struct watch {
         int64_t grace_ms;
         struct watched *users;
         struct list requests; /* struct watch_request, link */
+        uint64_t serial;      /* of the latest of them */
 };
 
 struct watch *watch_new(struct fanout *fanout, const struct lease *lease, struct wheel *wheel, int64_t grace_ms) {
@@ -121,12 +124,27 @@ static void watch_add_state(struct buf *out, const struct watched *watched) {
                 buf_add_text(out, "null");
 }
 
-static void watch_tell(struct watched *watched) {
+/* NULL without memory. */
+static struct frame *watch_frame(const struct watched *watched) {
         _cleanup_buf_ struct buf text = BUF_INIT(WATCH_FRAME_BYTES);
         buf_add_text(&text, "{\"type\":\"presence\",");
         watch_add_state(&text, watched);
         buf_add_char(&text, '}');
-        struct frame *frame = buf_failed(&text) ? NULL : frame_new(buf_slice(&text));
+        return buf_failed(&text) ? NULL : frame_new(buf_slice(&text));
+}
+
+void watch_repeat(struct watcher *watcher) {
+        LIST_FOR_EACH(link, &watcher->follows) {
+                const struct watched *watched = LIST_CONTAINER(link, struct watch_follow, of_watcher)->watched;
+                struct frame *frame = watched->known ? watch_frame(watched) : NULL;
+                if (frame)
+                        watcher->on_presence(watcher, frame);
+                frame_unref(frame);
+        }
+}
+
+static void watch_tell(struct watched *watched) {
+        struct frame *frame = watch_frame(watched);
         if (!frame)
                 return;
         LIST_FOR_EACH(link, &watched->follows) {
@@ -173,8 +191,11 @@ static void watch_set(struct watched *watched, int64_t seen_ms, bool invisible, 
 
 void watch_on_presence(struct watch *watch, struct slice user, int64_t seen_ms, bool invisible, struct slice live) {
         struct watched *watched = watch_find(watch, user);
-        /* Before the first answer there is nothing to compare with; the answer will have this change in it. */
-        if (watched && watched->known)
+        if (!watched)
+                return;
+        watched->moved = watch->serial;
+        /* Before the first answer there is nothing to compare with; if it has not this change in it, it is asked for again. */
+        if (watched->known)
                 watch_set(watched, seen_ms, invisible, live);
 }
 
@@ -232,18 +253,7 @@ static void watch_answer(struct watch_request *request, int answer) {
         watcher->on_watching(watcher, request->request, answer, answer ? SLICE("") : buf_slice(&out));
 }
 
-static void watch_on_reply(void *arg, const struct redisReply *reply) {
-        struct watch_request *request = arg;
-        for (size_t i = 0; reply && i < request->count; i++) {
-                struct watched *watched = watch_find(request->watch, request->users[i]);
-                if (watched)
-                        watch_set(watched, store_int(store_item(reply, i * 3 + 1)), store_int(store_item(reply, i * 3 + 2)) != 0,
-                                  store_text(store_item(reply, i * 3)));
-        }
-        watch_answer(request, reply ? 0 : FANOUT_E_UNAVAILABLE);
-        list_remove(&request->link);
-        free(request);
-}
+static int watch_ask(struct watch_request *request);
 
 static struct watch_request *watch_request_new(struct watch *watch, const struct slice *users, size_t count) {
         size_t bytes = 0;
@@ -253,6 +263,7 @@ static struct watch_request *watch_request_new(struct watch *watch, const struct
         if (!request)
                 return NULL;
         request->watch = watch;
+        request->serial = ++watch->serial;
         request->users = (struct slice *)(request + 1);
         request->count = count;
         char *text = (char *)(request->users + count);
@@ -260,6 +271,33 @@ static struct watch_request *watch_request_new(struct watch *watch, const struct
                 request->users[i] = slice_copy(&text, users[i]);
         list_append(&watch->requests, &request->link);
         return request;
+}
+
+/*
+ * Answer and changes come by two links: a change that was told since the question was asked may be newer than the answer, or older.
+ * So it stays, and whoever it is about is asked for again.
+ */
+static void watch_on_reply(void *arg, const struct redisReply *reply) {
+        struct watch_request *request = arg;
+        struct slice again[LIMIT_LIST_ITEMS];
+        size_t count = 0;
+        for (size_t i = 0; reply && i < request->count; i++) {
+                struct watched *watched = watch_find(request->watch, request->users[i]);
+                if (!watched)
+                        continue;
+                bool moved = request->serial <= watched->moved;
+                if (moved && count < LIMIT_LIST_ITEMS)
+                        again[count++] = (struct slice){ watched->user, watched->user_len };
+                if (!moved || !watched->known)
+                        watch_set(watched, store_int(store_item(reply, i * 3 + 1)), store_int(store_item(reply, i * 3 + 2)) != 0,
+                                  store_text(store_item(reply, i * 3)));
+        }
+        watch_answer(request, reply ? 0 : FANOUT_E_UNAVAILABLE);
+        struct watch_request *second = count ? watch_request_new(request->watch, again, count) : NULL;
+        if (second && watch_ask(second))
+                log_debug("Presence could not be asked for again; the next repair will.");
+        list_remove(&request->link);
+        free(request);
 }
 
 static int watch_ask(struct watch_request *request) {

@@ -33,6 +33,8 @@ void watch_init(struct watcher *watcher);
 /* Follows users; on_watching comes with request and "presence":[…] once they are known. 0, FANOUT_E_UNAVAILABLE or -ENOMEM. */
 __attribute__((warn_unused_result)) int watch_add(struct watch *watch, struct watcher *watcher, uint64_t request, const struct slice *users, size_t count);
 void watch_remove(struct watch *watch, struct watcher *watcher, struct slice user);
+/* The watcher could not take something: it is told again how all it follows are. */
+void watch_repeat(struct watcher *watcher);
 /* The session ends: what it asked for ends as unavailable, and nothing comes any more. */
 void watch_deinit(struct watch *watch, struct watcher *watcher);
 

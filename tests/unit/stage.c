@@ -151,6 +151,10 @@ void watch_init(struct watcher *watcher) {
         list_init(&watcher->follows);
 }
 
+void watch_repeat(struct watcher *watcher) {
+        stage.presence_repeated++;
+}
+
 void watch_deinit(struct watch *watch, struct watcher *watcher) {
 }
 

@@ -58,6 +58,7 @@ struct stage {
         struct auth_claims claims;
         char cast[256];        /* the latest */
         int casts, objects;
+        int presence_repeated;
 };
 
 extern struct stage stage;

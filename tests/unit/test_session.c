@@ -371,6 +371,23 @@ static void a_gap_and_what_is_before_it_outlive_the_events_behind(void **state) 
         assert_int_equal(stage.page->after, 3);
 }
 
+static void presence_that_found_no_room_is_told_again(void **state) {
+        struct frame *frame = frame_new(SLICE("{\"type\":\"presence\"}"));
+        go_live(0);
+        stage.partial = true;
+        for (int i = 0; i <= LIMIT_OUTBOX_FRAMES / 2; i++)
+                stage.session->watcher.on_presence(&stage.session->watcher, frame);
+        frame_unref(frame);
+        stage_flush();
+        assert_int_equal(stage.presence_repeated, 0);
+        stage_unblock();
+        assert_int_equal(stage.presence_repeated, 1);
+        stage_flush();
+        assert_int_equal(stage.presence_repeated, 1);
+        while (stage_take())
+                ;
+}
+
 static void ephemeral_frames_are_dropped_first(void **state) {
         struct frame *frame = stage_tail(0, 20000);
         const struct subscriber_calls *calls = stage.session->subscriber.calls;
@@ -636,6 +653,7 @@ int main(void) {
                 CASE(replies_outlive_the_events_that_are_dropped),
                 CASE(a_gap_and_what_is_before_it_outlive_the_events_behind),
                 CASE(ephemeral_frames_are_dropped_first),
+                CASE(presence_that_found_no_room_is_told_again),
                 CASE(a_peer_that_takes_no_replies_is_not_read_from),
                 CASE(an_ack_reaches_the_store),
                 CASE(what_is_acknowledged_ahead_is_not_sent),
