@@ -52,9 +52,7 @@ static void inbox_end(struct inbox_read *page) {
                         if (item->wanted && !item->fetched)
                                 break; /* the page's bytes are used up; the rest is for the next page */
                         page->result.next = item->event.n;
-                        /* A receipt of who is no member any more is no loss: receipts may skip. */
-                        bool skipped = item->event.type == EVENT_RECEIPT && item->fetched && !item->event.tail;
-                        if (item->pointer.len && !skipped)
+                        if (item->pointer.len)
                                 events[page->result.count++] = item->event;
                 }
                 page->done(page->arg, &page->result);
@@ -93,10 +91,6 @@ static void inbox_take_value(struct inbox_item *item, struct slice value) {
         struct slice which = words_take(&rest, ' ');
         if (item->event.type == EVENT_NOTIFICATION) {
                 inbox_take_notice(item, which, rest, value);
-        } else if (item->event.type == EVENT_RECEIPT) {
-                words_take(&value, ' '); /* the role */
-                uint64_t delivered = words_uint(words_take(&value, ' ')), read = words_uint(value);
-                item->event.tail = event_receipt_tail(rest, which, delivered, read);
         } else {
                 struct entry entry = event_parse_entry(value);
                 item->event.type = entry.type;
@@ -130,8 +124,8 @@ static int inbox_fetch_from(struct inbox_read *page, unsigned owner) {
                 struct slice home = inbox_home(page, &page->items[i]);
                 if (!page->items[i].wanted || store_owner(page->fanout->store, partition_of(home)) != owner)
                         continue;
-                bool entry = type != EVENT_RECEIPT && type != EVENT_NOTIFICATION;
-                store_call_key(call, entry ? KEY_LOG : type == EVENT_RECEIPT ? KEY_MEMBERS : KEY_NOTICES, home);
+                bool entry = type != EVENT_NOTIFICATION;
+                store_call_key(call, entry ? KEY_LOG : KEY_NOTICES, home);
                 if (entry)
                         store_call_key(call, KEY_STATES, home);
                 fetch->index[fetch->count++] = i;
@@ -147,7 +141,7 @@ static int inbox_fetch_from(struct inbox_read *page, unsigned owner) {
                 words_take(&rest, ' ');
                 struct slice which = words_take(&rest, ' ');
                 bool notice = item->event.type == EVENT_NOTIFICATION;
-                store_call_arg_text(call, notice ? "x" : item->event.type == EVENT_RECEIPT ? "r" : "m");
+                store_call_arg_text(call, notice ? "x" : "m");
                 store_call_arg(call, notice ? rest : which);
         }
         int r = store_call_send(call, inbox_on_fetched, fetch);
@@ -170,7 +164,9 @@ static void inbox_take_pointer(struct inbox_item *item) {
                 item->wanted = true;
         } else if (letter == 'r') {
                 item->event.type = EVENT_RECEIPT;
-                item->wanted = true;
+                struct slice user = words_take(&rest, ' '), conv = words_take(&rest, ' ');
+                uint64_t delivered = words_uint(words_take(&rest, ' ')), read = words_uint(rest);
+                item->event.tail = event_receipt_tail(conv, user, delivered, read);
         } else if (letter == 'x') {
                 item->event.type = EVENT_NOTIFICATION;
                 item->wanted = true;

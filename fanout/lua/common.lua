@@ -17,6 +17,7 @@
 -- Packed forms (ids have no spaces; an op may, so it comes last):
 --   pointer  m <seq> <conv> | o <seq> <conv> (own message) | r <user> <conv> | j <at> <action> <role> <user> <conv> |
 --            x <at> <op> (a notification)
+--   receipt  <n> <delivered> <read>
 --   entry    <at> <kind> <ref> <from> <device> <op> \n <body>
 --   member   <role> <delivered> <read>
 --   live     one line a session: <device> <session> <node> <flags>      flags: o online, a away, b background
@@ -123,8 +124,9 @@ local function fan_pointer(keys, key, names, first, conv, pointer, inbox_max, ta
   end
 end
 
--- The same for receipts, which collapse: the receipts hash remembers the latest n, and older pointers are passed over by sync.
-local function fan_receipt(keys, key, names, first, conv, about, inbox_max, targets)
+-- The same for receipts, which collapse: the receipts hash remembers the latest n and the watermarks that it tells; older pointers
+-- are passed over by sync. So a page tells of each n what was true then: what comes behind it is never less.
+local function fan_receipt(keys, key, names, first, conv, about, marks, inbox_max, targets)
   local field = 'c:' .. conv
   for i = first, #names do
     local user, user_key, inbox_key, receipts_key = names[i], keys[key], keys[key + 1], keys[key + 2]
@@ -132,7 +134,7 @@ local function fan_receipt(keys, key, names, first, conv, about, inbox_max, targ
     local h = redis.call('HMGET', user_key, 'base', 'nodes', field)
     if h[3] then
       local n = push(user_key, inbox_key, tonumber(h[1]) or 0, 'r ' .. about .. ' ' .. conv, inbox_max)
-      redis.call('HSET', receipts_key, conv .. ' ' .. about, text(n))
+      redis.call('HSET', receipts_key, conv .. ' ' .. about, text(n) .. ' ' .. marks)
       address(targets, h[2], user, n)
     end
   end

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- b1_sync: one page of an inbox, as pointers.
 -- KEYS user, inbox, receipts, notices   ARGV after (n), limit
--- gives {epoch, base, head, pointer …}; the first pointer is the event max(after, base) + 1. A receipt that a later one
--- replaced, or a notification that is over, comes as ''.
+-- gives {epoch, base, head, pointer …}; the first pointer is the event max(after, base) + 1. A receipt comes with its watermarks,
+-- r <user> <conv> <delivered> <read>; one that a later one replaced, or a notification that is over, as ''.
 redis.register_function{
   function_name = 'b1_sync',
   callback = function(keys, args)
@@ -16,9 +16,8 @@ redis.register_function{
       for i, pointer in ipairs(list) do
         if string.byte(pointer) == 114 then -- 'r'
           local about, conv = string.match(pointer, '^r (%S+) (%S+)$')
-          if tonumber(redis.call('HGET', keys[3], conv .. ' ' .. about)) ~= after + i then
-            pointer = ''
-          end
+          local n, marks = string.match(redis.call('HGET', keys[3], conv .. ' ' .. about) or '', '^(%d+) (.*)$')
+          pointer = tonumber(n) == after + i and pointer .. ' ' .. marks or ''
         elseif string.byte(pointer) == 120 and notice_is_over(keys[4], pointer, now_ms()) then -- 'x'
           pointer = ''
         end
@@ -31,8 +30,8 @@ redis.register_function{
 }
 
 -- b1_fetch: what pointers point to, in their order, until bytes are used up (the first always comes).
--- KEYS for each the log and states, or the members, or the notices   ARGV bytes, then for each 'm' seq, 'r' user or 'x' op
--- gives the entry, packed member or notification of each, '' where it is gone; fewer than asked if bytes ran out
+-- KEYS for each the log and states, or the notices   ARGV bytes, then for each 'm' seq or 'x' op
+-- gives the entry or notification of each, '' where it is gone; fewer than asked if bytes ran out
 redis.register_function{
   function_name = 'b1_fetch',
   callback = function(keys, args)
@@ -52,7 +51,7 @@ redis.register_function{
         end
         key = key + 2
       else
-        value = redis.call('HGET', keys[key], what == 'x' and 'n:' .. which or which) or ''
+        value = redis.call('HGET', keys[key], 'n:' .. which) or ''
         key = key + 1
       end
       size = size + #value
@@ -127,8 +126,8 @@ register_freeing('b1_ack', function(keys, args)
           for _, pointer in ipairs(redis.call('LRANGE', inbox_key, 0, low - base - 1)) do
             local about, conv = string.match(pointer, '^r (%S+) (%S+)$')
             if about then
-              local latest = tonumber(redis.call('HGET', receipts_key, conv .. ' ' .. about))
-              if latest and latest <= low then
+              local latest = string.match(redis.call('HGET', receipts_key, conv .. ' ' .. about) or '', '^%d+')
+              if latest and tonumber(latest) <= low then
                 redis.call('HDEL', receipts_key, conv .. ' ' .. about)
               end
             end

@@ -30,21 +30,30 @@ redis.register_function('b1_receipt', function(keys, args)
   if h[2] ~= args[7] and args[9] ~= '1' then
     return stale(keys[1], keys[2])
   end
-  redis.call('HSET', keys[2], args[4], role .. ' ' .. text(new_delivered) .. ' ' .. text(new_read))
+  local marks = text(new_delivered) .. ' ' .. text(new_read)
+  redis.call('HSET', keys[2], args[4], role .. ' ' .. marks)
   if args[9] ~= '1' then
     local targets = {}
-    fan_receipt(keys, 3, args, 10, args[3], args[4], tonumber(args[8]), targets)
-    publish_all(args[1], args[2], targets, 'R',
-      args[3] .. ' ' .. args[4] .. ' ' .. text(new_delivered) .. ' ' .. text(new_read), '')
+    fan_receipt(keys, 3, args, 10, args[3], args[4], marks, tonumber(args[8]), targets)
+    publish_all(args[1], args[2], targets, 'R', args[3] .. ' ' .. args[4] .. ' ' .. marks, '')
   end
   return { 'ok', new_delivered, new_read }
 end)
 
--- b1_tell_receipt: the rest of the members, as in b1_deliver.
+-- b1_tell_receipt: the rest of the members, as in b1_deliver. Calls may overtake each other: what is not above what a member was told
+-- is not told.
 -- KEYS user, inbox, receipts of each name   ARGV channels, counters, conv, user, delivered, read, inbox_max, names …
 redis.register_function('b1_tell_receipt', function(keys, args)
   local targets = {}
-  fan_receipt(keys, 1, args, 8, args[3], args[4], tonumber(args[7]), targets)
-  publish_all(args[1], args[2], targets, 'R', args[3] .. ' ' .. args[4] .. ' ' .. args[5] .. ' ' .. args[6], '')
+  local marks, sum = args[5] .. ' ' .. args[6], tonumber(args[5]) + tonumber(args[6])
+  for i = 8, #args do
+    local k = (i - 8) * 3
+    local packed = redis.call('HGET', keys[k + 3], args[3] .. ' ' .. args[4])
+    local delivered, read = string.match(packed or '', '^%d+ (%d+) (%d+)$')
+    if not delivered or tonumber(delivered) + tonumber(read) < sum then
+      fan_receipt({ keys[k + 1], keys[k + 2], keys[k + 3] }, 1, { args[i] }, 1, args[3], args[4], marks, tonumber(args[7]), targets)
+    end
+  end
+  publish_all(args[1], args[2], targets, 'R', args[3] .. ' ' .. args[4] .. ' ' .. marks, '')
   return 0
 end)

@@ -75,7 +75,7 @@ local function tend_receipts(receipts_key, base, head)
   end
   local some = redis.call('HRANDFIELD', receipts_key, 16, 'WITHVALUES')
   for i = 1, #some, 2 do
-    if tonumber(some[i + 1]) <= base then
+    if tonumber(string.match(some[i + 1], '^%d+')) <= base then
       redis.call('HDEL', receipts_key, some[i])
     end
   end

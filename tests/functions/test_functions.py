@@ -231,7 +231,16 @@ class Receipt(Case):
     def test_receipts_of_one_user_collapse_to_the_latest(self):
         for seq in 1, 2, 3:
             self.store.receipt('c', 'bob', seq, 0, ['ann', 'bob'])
-        self.assertEqual([p for p in self.store.pointers('ann') if p == '' or p[0] == 'r'], ['', '', 'r bob c'])
+        self.assertEqual([p for p in self.store.pointers('ann') if p == '' or p[0] == 'r'], ['', '', 'r bob c 3 0'])
+
+    def test_a_page_tells_of_each_n_the_watermarks_that_were_true_then(self):
+        self.store.receipt('c', 'bob', 1, 0, ['ann', 'bob'])
+        self.store.receipt('c', 'bob', 3, 2, [], quiet=1)
+        self.assertEqual(self.store.pointers('ann')[-1], 'r bob c 1 0')
+        self.store.tell_receipt('c', 'bob', 3, 2, ['ann'])
+        self.assertEqual(self.store.pointers('ann')[-2:], ['', 'r bob c 3 2'])
+        self.store.tell_receipt('c', 'bob', 2, 1, ['ann'])  # overtaken
+        self.assertEqual(self.store.pointers('ann')[-1], 'r bob c 3 2')
 
     def test_a_quiet_receipt_tells_nobody(self):
         before = self.store.sync('ann')[2]
@@ -242,7 +251,7 @@ class Receipt(Case):
         node = self.node('n1')
         self.store.attach('bob', 'phone', 's', 'n1')
         self.store.tell_receipt('c', 'bob', 3, 0, ['bob'])
-        self.assertEqual(self.store.pointers('bob')[-1], 'r bob c')
+        self.assertEqual(self.store.pointers('bob')[-1], 'r bob c 3 0')
         self.assertEqual(self.messages_of(node), ['R 1 c bob 3 0\nbob %d\n' % self.store.sync('bob')[2]])
 
 class Change(Case):
@@ -376,9 +385,9 @@ class Sync(Case):
     def test_what_pointers_point_to_is_fetched_in_their_order(self):
         self.store.make('c', 'ann', 'bob')
         self.store.append('c', 'ann', 'op', ['ann', 'bob'], body='BODY')
-        log, states, members = key('l', 'c'), key('s', 'c'), key('m', 'c')
-        gone, entry, member, no_member = self.store.call('fetch', [log, states, log, states, members, members], 100000, 'm', 9, 'm', 1, 'r', 'bob', 'r', 'eve')
-        self.assertEqual((gone, entry[-5:], member, no_member), ('', '\nBODY', 'member 0 0', ''))
+        log, states, notices = key('l', 'c'), key('s', 'c'), key('x', 'ann')
+        gone, entry, no_notice = self.store.call('fetch', [log, states, log, states, notices], 100000, 'm', 9, 'm', 1, 'x', 'op')
+        self.assertEqual((gone, entry[-5:], no_notice), ('', '\nBODY', ''))
         self.assertEqual(len(self.store.call('fetch', [log, states, log, states], 1, 'm', 1, 'm', 1)), 1)  # out of bytes; the first always comes
 
     def test_heads_are_told_of_many(self):

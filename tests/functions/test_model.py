@@ -218,7 +218,13 @@ class Model:
                 last[pointer] = n
         expected = [self.inboxes[user][n] for n in range(start + 1, min(start + limit, head) + 1)]
         expected = ['' if p[0] == 'r' and last[p] != start + 1 + i else p for i, p in enumerate(expected)]
-        demand(pointers == expected, 'sync', user, after, limit, base, head, pointers, expected)
+        for pointer in pointers:
+            if pointer[:1] == 'r':  # with watermarks: those of then, which have only risen since
+                _, about, conv, *marks = pointer.split(' ')
+                now = self.members[conv].get(about)
+                demand(now is None or all(int(then) <= n for then, n in zip(marks, now)), 'receipt#1', pointer, now)
+        plain = [' '.join(p.split(' ')[:3]) if p[:1] == 'r' else p for p in pointers]
+        demand(plain == expected, 'sync', user, after, limit, base, head, pointers, expected)
 
     # ---- invariants ----
 

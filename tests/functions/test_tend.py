@@ -102,7 +102,7 @@ class Users(Tend):
         self.store.receipt('c', 'ann', 5, 0, NAMES)
         self.store.ack(('bob', 'phone', 12), ('bob', 'tablet', 12))
         self.store.tend_users('bob')
-        self.assertEqual(self.store.sync('bob')[1:], [12, 13, 'r ann c'])
+        self.assertEqual(self.store.sync('bob')[1:], [12, 13, 'r ann c 5 0'])
 
     def test_the_nodes_of_sessions_and_watchers_are_told_once_each(self):
         self.store.call('watch', [key('u', 'bob')], 'n1')
