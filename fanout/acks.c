@@ -3,6 +3,7 @@
 #include "fanout/acks.h"
 
 #include <hiredis/hiredis.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,8 +18,8 @@ enum {
 };
 
 struct acks_item {
-        char user[LIMIT_ID_BYTES], device[LIMIT_ID_BYTES];
-        uint8_t user_len, device_len;
+        char user[LIMIT_ID_BYTES], device[LIMIT_ID_BYTES], session[16], epoch[64];
+        uint8_t user_len, device_len, session_len;
         uint64_t n;
 };
 
@@ -60,10 +61,12 @@ struct acks *acks_free(struct acks *acks) {
         return NULL;
 }
 
-void acks_init(struct ack *ack, struct slice user, struct slice device) {
+void acks_init(struct ack *ack, struct slice user, struct slice device, struct slice session, const char *epoch) {
         list_init(&ack->link);
         ack->user = user;
         ack->device = device;
+        ack->session = session;
+        ack->epoch = epoch;
         ack->n = 0;
 }
 
@@ -110,6 +113,8 @@ static void acks_send(struct acks *acks, struct acks_job *job) {
         for (size_t i = 0; i < job->count; i++) {
                 store_call_arg(call, (struct slice){ job->items[i].device, job->items[i].device_len });
                 store_call_arg_int(call, (int64_t)job->items[i].n);
+                store_call_arg_text(call, job->items[i].epoch);
+                store_call_arg(call, (struct slice){ job->items[i].session, job->items[i].session_len });
         }
         if (store_call_send(call, acks_on_reply, job))
                 list_append(&acks->jobs, &job->link);
@@ -129,6 +134,9 @@ static void acks_move(struct acks_job *job, struct ack *ack) {
         struct acks_item *item = &job->items[job->count++];
         memcpy(item->user, ack->user.ptr, ack->user.len);
         memcpy(item->device, ack->device.ptr, ack->device.len);
+        memcpy(item->session, ack->session.ptr, ack->session.len);
+        snprintf(item->epoch, sizeof(item->epoch), "%s", ack->epoch);
+        item->session_len = (uint8_t)ack->session.len;
         item->user_len = (uint8_t)ack->user.len;
         item->device_len = (uint8_t)ack->device.len;
         item->n = ack->n;

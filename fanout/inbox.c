@@ -180,9 +180,9 @@ static void inbox_take_pointer(struct inbox_item *item) {
 
 static int inbox_take_pointers(struct inbox_read *page, const struct redisReply *reply) {
         size_t bytes = 0;
-        page->count = store_count(reply) - 3;
+        page->count = store_count(reply) - 4;
         for (size_t i = 0; i < page->count; i++)
-                bytes += store_text(store_item(reply, i + 3)).len;
+                bytes += store_text(store_item(reply, i + 4)).len;
         page->items = calloc(page->count + 1, sizeof(*page->items));
         page->text = malloc(bytes + 1);
         if (!page->items || !page->text) {
@@ -191,7 +191,7 @@ static int inbox_take_pointers(struct inbox_read *page, const struct redisReply 
         }
         char *text = page->text;
         for (size_t i = 0; i < page->count; i++) {
-                page->items[i].pointer = slice_copy(&text, store_text(store_item(reply, i + 3)));
+                page->items[i].pointer = slice_copy(&text, store_text(store_item(reply, i + 4)));
                 page->items[i].event.n = page->result.next + i + 1;
                 inbox_take_pointer(&page->items[i]);
         }
@@ -200,7 +200,7 @@ static int inbox_take_pointers(struct inbox_read *page, const struct redisReply 
 
 static void inbox_on_pointers(void *arg, const struct redisReply *reply) {
         struct inbox_read *page = arg;
-        if (!reply || !page->done || store_count(reply) < 3) {
+        if (!reply || !page->done || store_count(reply) < 4) {
                 page->failed = true;
                 inbox_end(page);
                 return;
@@ -210,6 +210,7 @@ static void inbox_on_pointers(void *arg, const struct redisReply *reply) {
                 memcpy(page->result.epoch, epoch.ptr, epoch.len);
         page->result.base = (uint64_t)store_int(store_item(reply, 1));
         page->result.head = (uint64_t)store_int(store_item(reply, 2));
+        page->result.cursor = (uint64_t)store_int(store_item(reply, 3));
         page->result.next = page->after > page->result.base ? page->after : page->result.base;
         page->waiting = 1;
         if (inbox_take_pointers(page, reply) < 0)
@@ -221,7 +222,8 @@ static void inbox_on_pointers(void *arg, const struct redisReply *reply) {
                 inbox_end(page);
 }
 
-struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, uint64_t after, size_t limit, inbox_done_fn done, void *arg) {
+struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, struct slice device, uint64_t after, size_t limit, inbox_done_fn done,
+                              void *arg) {
         struct inbox_read *page = calloc(1, sizeof(*page) + user.len);
         if (!page)
                 return NULL;
@@ -236,8 +238,10 @@ struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, uint64_t
         store_call_key(call, KEY_INBOX, user);
         store_call_key(call, KEY_RECEIPTS, user);
         store_call_key(call, KEY_NOTICES, user);
+        store_call_key(call, KEY_DEVICES, user);
         store_call_arg_int(call, (int64_t)after);
         store_call_arg_int(call, (int64_t)(limit < LIMIT_PAGE_EVENTS ? limit : LIMIT_PAGE_EVENTS));
+        store_call_arg(call, device);
         if (store_call_send(call, inbox_on_pointers, page)) {
                 free(page);
                 return NULL;

@@ -25,6 +25,7 @@ struct inbox_page {
         char epoch[64];
         uint64_t base;      /* events up to it are gone from the inbox */
         uint64_t head;
+        uint64_t cursor;    /* if base is above what was asked for: of the device, as the store has it */
         uint64_t next;      /* everything up to it is in this page (or gone, or replaced by a later receipt) */
         size_t count;
         struct inbox_event *events;
@@ -34,6 +35,7 @@ struct inbox_page {
 typedef void (*inbox_done_fn)(void *arg, const struct inbox_page *result);
 
 /* The events after n. NULL: unavailable or without memory, and done does not come. */
-struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, uint64_t after, size_t limit, inbox_done_fn done, void *arg);
+struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, struct slice device, uint64_t after, size_t limit, inbox_done_fn done,
+                              void *arg);
 /* The caller goes away: done will not come. */
 void inbox_cancel(struct inbox_read *page);

@@ -323,9 +323,8 @@ static void session_page_again(struct session *session) {
 static void session_on_page(void *arg, const struct inbox_page *result);
 
 static void session_read_page(struct session *session) {
-        struct slice user = { session->user, session->user_len };
-        session->page = inbox_read(&session->hub->fanout, user, session->sent, LIMIT_WINDOW_EVENTS - session->unacked, session_on_page,
-                                   session);
+        session->page = inbox_read(&session->hub->fanout, session->subscriber.user, session->subscriber.device, session->sent,
+                                   LIMIT_WINDOW_EVENTS - session->unacked, session_on_page, session);
         if (session->page)
                 session_ref(session);
         else
@@ -350,6 +349,10 @@ static void session_on_page(void *arg, const struct inbox_page *result) {
                 session->head_unsure = false;
                 if (result->head > session->head)
                         session->head = result->head;
+                if (result->cursor > session->sent && result->cursor <= session->head) {
+                        session->acked = result->cursor; /* by another way: a sync */
+                        session_raise_sent(session, result->cursor);
+                }
                 if (result->base > session->sent) {
                         session_say_gap(session, session->sent + 1, result->base);
                         session_raise_sent(session, result->base);
@@ -643,7 +646,9 @@ static int session_name(struct session *session, struct slice user, struct slice
         session->subscriber.user = (struct slice){ session->user, user.len };
         session->subscriber.device = (struct slice){ session->device, device.len };
         session->subscriber.session = (struct slice){ session->id, sizeof(session->id) - 1 };
-        acks_init(&session->ack, session->subscriber.user, session->subscriber.device);
+        /* A visit has no session that could be replaced. */
+        acks_init(&session->ack, session->subscriber.user, session->subscriber.device, session->on_reply ? SLICE("") : session->subscriber.session,
+                  session->epoch);
         return 0;
 }
 

@@ -173,9 +173,9 @@ static void sync_start_op(struct sync *sync, const struct scan_value *op) {
 }
 
 static void sync_read_page(struct sync *sync) {
-        struct slice user = sync->session->subscriber.user;
+        const struct subscriber *subscriber = &sync->session->subscriber;
         http_renew(sync->http);
-        if (!inbox_read(&sync->http->hub->fanout, user, sync->after, sync->limit, sync_on_page, sync))
+        if (!inbox_read(&sync->http->hub->fanout, subscriber->user, subscriber->device, sync->after, sync->limit, sync_on_page, sync))
                 sync_fail(sync, ERROR_UNAVAILABLE, 503, NULL);
 }
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- b1_sync: one page of an inbox, as pointers.
--- KEYS user, inbox, receipts, notices   ARGV after (n), limit
--- gives {epoch, base, head, pointer …}; the first pointer is the event max(after, base) + 1. A receipt comes with its watermarks,
+-- KEYS user, inbox, receipts, notices, devices   ARGV after (n), limit, device
+-- gives {epoch, base, head, cursor of the device if base is above after, else 0, pointer …}; the first pointer is the event max(after, base) + 1. A receipt comes with its watermarks,
 -- r <user> <conv> <delivered> <read>; one that a later one replaced, or a notification that is over, as ''.
 redis.register_function{
   function_name = 'b1_sync',
@@ -10,7 +10,8 @@ redis.register_function{
     local base = tonumber(h[2]) or 0
     local length = redis.call('LLEN', keys[2])
     local after = math.max(tonumber(args[1]), base)
-    local out = { h[1] or '', base, base + length }
+    local cursor = after > tonumber(args[1]) and string.match(redis.call('HGET', keys[5], args[3]) or '', '^%d+')
+    local out = { h[1] or '', base, base + length, tonumber(cursor or 0) }
     if after < base + length then
       local list = redis.call('LRANGE', keys[2], after - base, after - base + tonumber(args[2]) - 1)
       for i, pointer in ipairs(list) do
@@ -78,27 +79,37 @@ redis.register_function{
   flags = { 'no-writes' },
 }
 
+-- Has the device another session by now?
+local function ack_is_late(live, device, session)
+  local at = '\n' .. device .. ' '
+  local _, last = string.find('\n' .. (live or ''), at, 1, true)
+  return last and session ~= '' and string.match(live, '^%S+', last) ~= session
+end
+
 -- b1_ack: cursors move on.
 --
 -- KEYS  user, inbox, devices, receipts, notices of each
--- ARGV  device_age_ms, then device and n of each
+-- ARGV  device_age_ms, then device, n, epoch of n, and session ('' none) of each
 -- gives for each a flat list conv, seq …: the highest entry by others in each conversation that is acknowledged now for the first time
 --
 -- ack#1  A cursor only rises, and not above the head.
 -- ack#2  An event is dropped from the inbox only when every device seen lately has acknowledged it.
+-- ack#3  An n of another epoch is about other events, and one of a session that was replaced comes too late: the new session has
+--        begun at a cursor without it. Neither moves anything.
 register_freeing('b1_ack', function(keys, args)
   local out = {}
   local now = now_ms()
   local oldest = now - tonumber(args[1])
   for i = 0, #keys / 5 - 1 do
     local user_key, inbox_key, devices_key, receipts_key, notices_key = unpack(keys, i * 5 + 1, i * 5 + 5)
-    local device, n = args[i * 2 + 2], tonumber(args[i * 2 + 3])
+    local device, n, epoch, session = args[i * 4 + 2], tonumber(args[i * 4 + 3]), args[i * 4 + 4], args[i * 4 + 5]
     local high, order = {}, {}
     local packed = redis.call('HGET', devices_key, device)
     local cursor = packed and tonumber(string.match(packed, '^%d+'))
-    local base = tonumber(redis.call('HGET', user_key, 'base')) or 0
+    local h = redis.call('HMGET', user_key, 'base', 'epoch', 'live')
+    local base = tonumber(h[1]) or 0
     n = math.min(n, base + redis.call('LLEN', inbox_key))
-    if cursor and n > cursor then
+    if cursor and n > cursor and h[2] == epoch and not ack_is_late(h[3], device, session) then
       redis.call('HSET', devices_key, device, text(n) .. ' ' .. text(now))
       if n > base then
         for _, pointer in ipairs(redis.call('LRANGE', inbox_key, math.max(cursor - base, 0), n - base - 1)) do

@@ -211,14 +211,15 @@ class Store:
 
     # ---- inboxes ----
 
-    def sync(self, user, after=0, limit=100):
-        return self.call('sync', self.pairs([user], 'uirx'), after, limit)
+    def sync(self, user, after=0, limit=100, device=''):
+        answer = self.call('sync', self.pairs([user], 'uirxd'), after, limit, device)
+        return answer if device else answer[:3] + answer[4:]
 
     def pointers(self, user):
         return self.sync(user, 0, 100000)[3:]
 
-    def ack(self, *acks, age_ms=1000000):
-        flat = [word for user, device, n in acks for word in (device, n)]
+    def ack(self, *acks, age_ms=1000000, epoch='ue', session=''):
+        flat = [word for user, device, n in acks for word in (device, n, epoch, session)]
         return self.call('ack', self.pairs([user for user, _, _ in acks], 'uidrx'), age_ms, *flat)
 
     def attach(self, user, device, session, node='n1', flags='o', epoch='', cursor=0, devices_max=64, again=0, store_epoch='ue'):

@@ -2,7 +2,7 @@
 """test_functions: each function of fanout/lua against a real Redis: what it answers, writes and publishes."""
 import unittest
 
-from store import COUNTERS, Node, Server, Store, key
+from store import CHANNELS, COUNTERS, Node, Server, Store, key
 
 DAY_MS = 86400000
 
@@ -411,6 +411,28 @@ class Ack(Case):
             self.store.ack(('bob', 'phone', n))
             self.assertEqual(self.cursor('phone'), cursor)
 
+    def test_an_n_of_another_epoch_moves_nothing(self):
+        self.assertEqual(self.store.ack(('bob', 'phone', 10), epoch='before'), [[]])
+        self.assertEqual(self.cursor('phone'), 2)
+
+    def test_the_ack_of_a_session_that_was_replaced_comes_too_late(self):
+        self.store.ack(('bob', 'phone', 10), session='s1')
+        self.assertEqual(self.cursor('phone'), 10)
+        self.store.attach('bob', 'phone', 's2')
+        self.assertEqual(self.store.ack(('bob', 'phone', 20), session='s1'), [[]])
+        self.assertEqual(self.cursor('phone'), 10)
+        self.store.ack(('bob', 'phone', 20))  # of a sync, which has no session
+        self.assertEqual(self.cursor('phone'), 20)
+        self.store.call('detach', self.store.pairs(['bob'], 'ud'), CHANNELS, COUNTERS, 'bob', 'phone', 's2')
+        self.store.ack(('bob', 'phone', 30), session='s2')  # on its way while the session ended
+        self.assertEqual(self.cursor('phone'), 30)
+
+    def test_a_page_behind_which_something_is_gone_tells_the_cursor(self):
+        self.store.attach('bob', 'phone', 's1')
+        self.store.ack(('bob', 'phone', 80))
+        self.assertEqual(self.store.sync('bob', 5, device='phone')[1:4], [80, 102, 80])
+        self.assertEqual(self.store.sync('bob', 80, device='phone')[1:4], [80, 102, 0])
+
     def test_the_highest_entry_of_others_is_told_once(self):
         self.store.append('c', 'bob', 'own', ['ann', 'bob'])
         self.assertEqual(self.store.ack(('bob', 'phone', 52)), [['c', 50]])
@@ -495,7 +517,7 @@ class Attach(Case):
         self.store.make('c', 'ann', 'bob')
         self.assertEqual(self.store.attach('bob', 'phone', 's1', again=1, store_epoch='new')[:4], ['ok', 'new', 2, 2])
         self.store.append('c', 'ann', 'op', ['ann', 'bob'])
-        self.assertEqual(self.store.ack(('bob', 'phone', 3)), [['c', 1]])
+        self.assertEqual(self.store.ack(('bob', 'phone', 3), epoch='new'), [['c', 1]])
 
     def test_the_device_not_seen_for_longest_makes_room(self):
         for i in range(3):

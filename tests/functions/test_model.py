@@ -30,7 +30,7 @@ FAULTS = [  # file, text, by: what a slip of the pen could be
     ('inbox.lua', 'low = math.min(low, tonumber(at))', 'low = math.max(low, tonumber(at))'),
     ('inbox.lua', "redis.call('HSET', user_key, 'base', text(low))", "redis.call('HSET', user_key, 'base', text(low - 1))"),
     ('inbox.lua', 'high[conv] = math.max(high[conv] or 0, tonumber(seq))', 'high[conv] = high[conv] or tonumber(seq)'),
-    ('inbox.lua', 'if cursor and n > cursor then', 'if cursor then'),
+    ('inbox.lua', 'if cursor and n > cursor and', 'if cursor and'),
     ('conversation.lua', "redis.call('HDEL', keys[key_of[user]], field)", ''),
 ]
 

@@ -112,7 +112,7 @@ void protocol_on_watching(struct watcher *watcher, uint64_t request, int answer,
 
 /* ---- fanout and presence ---- */
 
-void acks_init(struct ack *ack, struct slice user, struct slice device) {
+void acks_init(struct ack *ack, struct slice user, struct slice device, struct slice session, const char *epoch) {
         list_init(&ack->link);
         ack->n = 0;
 }
@@ -158,7 +158,8 @@ void watch_repeat(struct watcher *watcher) {
 void watch_deinit(struct watch *watch, struct watcher *watcher) {
 }
 
-struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, uint64_t after, size_t limit, inbox_done_fn done, void *arg) {
+struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, struct slice device, uint64_t after, size_t limit, inbox_done_fn done,
+                              void *arg) {
         if (stage.refuses_pages)
                 return NULL;
         assert_null(stage.page);             /* one at a time */
