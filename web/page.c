@@ -7,6 +7,7 @@
  */
 #include "web/page.h"
 
+#include "web/module.h"
 #include "web/page_files.h"
 
 /* sizeof counts the literal's NUL, which is not part of the file. */
@@ -20,17 +21,15 @@ static const struct page pages[] = {
         SCRIPT(composer),
         SCRIPT(demo),
         SCRIPT(details),
+        SCRIPT(device),
         SCRIPT(dom),
         SCRIPT(ids),
         SCRIPT(journal),
         SCRIPT(kept),
         SCRIPT(limits),
-        SCRIPT(link),
         SCRIPT(message),
-        SCRIPT(outbox),
         SCRIPT(people),
         SCRIPT(reading),
-        SCRIPT(retry),
         SCRIPT(room),
         SCRIPT(status),
         SCRIPT(timeline),
@@ -42,5 +41,5 @@ const struct page *page_find(struct slice path) {
         for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
                 if (slice_is(path, pages[i].path))
                         return &pages[i];
-        return NULL;
+        return module_find(path);
 }

@@ -266,6 +266,11 @@ export class Client {
     return this.#call(() => this.link.hint(what));
   }
 
+  // What the user may do has changed: a fresh token, for this session and the next.
+  renewToken() {
+    return this.#call(() => this.link.renewToken());
+  }
+
   // Hints from the page itself.
   followPage() {
     const target = globalThis.window;

@@ -291,6 +291,8 @@ export class Client {
   /** Tells what the system says of network and app; in a page, openClient() does. */
   hint(what: 'online' | 'offline' | 'foreground' | 'background'): Promise<void>;
   followPage(): void;
+  /** What the user may do has changed: a fresh token, for this session and the next. */
+  renewToken(): Promise<void>;
   /** Answers with a function that ends it. */
   on<T extends keyof Events>(type: T, listener: (news: Events[T]) => void): () => void;
   /** When all that was begun is done, replies of the hub excepted. */

@@ -72,6 +72,7 @@ export class Link {
   async stop() {
     if (this.state === 'off') return;
     this.#leave();
+    this.#token = undefined; // the next start() may be another day
     await this.#on.lost(); // before the app hears of it: what was under way is pending
     this.#become('off');
   }
@@ -263,6 +264,12 @@ export class Link {
     } catch (error) {
       this.#client.emit('problem', new BelfryError('no_token', `no fresh token: ${error?.message}`, { temporary: true, cause: error }));
     }
+  }
+
+  // The token says something else now.
+  renewToken() {
+    this.#token = undefined;
+    if (this.isOnline) this.#freshToken();
   }
 
   // The next who needs one asks for another.

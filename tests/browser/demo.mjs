@@ -53,6 +53,10 @@ const byId = (id) => `[data-testid="${id}"]`;
 
 async function enter(browser, url, name, problems) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } }); // its own storage: another person
+  return openTab(context, url, name, problems);
+}
+
+async function openTab(context, url, name, problems) {
   const page = await context.newPage();
   page.setDefaultTimeout(LIMIT_MS);
   page.on('pageerror', (error) => problems.push(`${name}: ${error.message}`));
@@ -88,8 +92,18 @@ async function seesExactly(page, expected) {
   assert.deepEqual(seqs, [...new Set(seqs)].sort((a, b) => a - b), 'seq rises');
 }
 
-const outboxOf = (page) => page.evaluate(() =>
-  Object.keys(localStorage).filter((key) => key.startsWith('belfry.outbox.')).flatMap((key) => JSON.parse(localStorage[key])));
+// What is on disk, and not only on the page.
+const outboxOf = (page, user, slot = 1) => page.evaluate((name) => new Promise((resolve, reject) => {
+  const opened = indexedDB.open(name);
+  opened.onerror = () => reject(opened.error);
+  opened.onsuccess = () => {
+    const rows = opened.result.transaction('outbox').objectStore('outbox').getAll();
+    rows.onsuccess = () => {
+      opened.result.close();
+      resolve(rows.result.map(({ body }) => body.text));
+    };
+  };
+}), `belfry/${user}/${slot}`);
 
 // ---- The run
 
@@ -174,7 +188,7 @@ try {
     await alice.waitForSelector(`${byId('connection-state')}[data-state="offline"]`);
     await say(alice, 'Typed in the tunnel');
     await sees(alice, 'Typed in the tunnel', 'pending');
-    assert.deepEqual((await outboxOf(alice)).map((item) => item.text), ['Typed in the tunnel']);
+    assert.deepEqual(await outboxOf(alice, 'alice'), ['Typed in the tunnel']);
   });
 
   await ok('who is away for longer than the grace is shown as offline', async () => {
@@ -200,7 +214,7 @@ try {
     await seesExactly(alice, said);
     await seesExactly(bob, said);
     await sees(alice, 'Typed in the tunnel', 'read');
-    assert.deepEqual(await outboxOf(alice), []);
+    assert.deepEqual(await outboxOf(alice, 'alice'), []);
   });
 
   await ok('a tab that was offline is back as online', async () => {
@@ -244,6 +258,49 @@ try {
     said.push('After the reload');
     await sees(alice, 'After the reload');
     await seesExactly(alice, said);
+  });
+
+  await ok('what was typed offline in a tab that was closed is sent once by the next one', async () => {
+    const dave = await enter(browser, url, 'dave', problems);
+    await seesExactly(dave, said);
+    await dave.click(byId('cut-button'));
+    await dave.waitForSelector(`${byId('connection-state')}[data-state="offline"]`);
+    for (const text of ['Typed before the tab was closed', 'And this']) {
+      await say(dave, text);
+      await sees(dave, text, 'pending');
+    }
+    const context = dave.context();
+    await dave.close();
+    const again = await context.newPage();
+    again.setDefaultTimeout(LIMIT_MS);
+    await again.goto(`${url}?room=${room}&user=dave`);
+    said.push('Typed before the tab was closed', 'And this');
+    await sees(again, 'And this', 'read');
+    for (const page of [again, alice, bob]) await seesExactly(page, said);
+    assert.deepEqual(await outboxOf(again, 'dave'), []);
+    await context.close();
+  });
+
+  await ok('two tabs of one user are two devices, and the one that stays takes over the outbox of the one that is closed', async () => {
+    const first = await enter(browser, url, 'erin', problems);
+    const context = first.context();
+    const second = await context.newPage();
+    second.setDefaultTimeout(LIMIT_MS);
+    await second.goto(`${url}?room=${room}&user=erin`);
+    await second.waitForSelector(`${byId('connection-state')}[data-state="online"]`);
+    await seesExactly(second, said);
+    await second.click(byId('cut-button'));
+    await say(second, 'From the second tab');
+    await sees(second, 'From the second tab', 'pending');
+    assert.deepEqual(await outboxOf(second, 'erin', 2), ['From the second tab']);
+    await second.close();
+    await first.reload();
+    said.push('From the second tab');
+    for (const page of [first, alice, bob]) {
+      await sees(page, 'From the second tab');
+      await seesExactly(page, said);
+    }
+    await context.close();
   });
 
   await ok('a second device of the same user has the whole room', async () => {

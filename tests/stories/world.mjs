@@ -10,7 +10,6 @@ import { readFileSync, readdirSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { check, describe } from '../lib/checker.mjs';
-import { Device } from '../lib/device.mjs';
 import { Hub, JWT_SECRET } from '../lib/hub.mjs';
 import { Redis } from '../lib/redis.mjs';
 import { makeToken } from '../lib/token.mjs';
@@ -19,7 +18,9 @@ import { DEADLINE_MS, eventually } from '../lib/until.mjs';
 const FENCE = 'fence-';
 
 export class World {
-  constructor() {
+  // Client: the class of its devices.
+  constructor(Client) {
+    this.Client = Client;
     this.nodeNames = ['n1'];
     this.workers = 1;
     this.privateRedis = false;
@@ -106,7 +107,7 @@ export class World {
   addDevice(label, nodeName, identity = label) {
     const [user, device] = identity.split('.');
     this.node(nodeName);
-    const made = new Device({ user, device, name: label, target: () => this.node(made.nodeName).wsUrl, token: (u, d) => makeToken(JWT_SECRET, { sub: u, dev: d, channels: made.granted }) });
+    const made = new this.Client({ user, device, name: label, target: () => this.node(made.nodeName).wsUrl, token: (u, d) => makeToken(JWT_SECRET, { sub: u, dev: d, channels: made.granted }) });
     made.nodeName = nodeName;
     this.devices.set(label, made);
     this.named.set(made, new Set());

@@ -5,11 +5,10 @@
 //      keys        k kkkk      k    kkk            k         Enter
 //      typing      on        on         off        on        (none: the message itself ends it at the others)
 //                  |<- again ->|     |<- stop ->|
+import { device } from './device.js';
 import { el, setText } from './dom.js';
 import { journal } from './journal.js';
 import { TIME } from './limits.js';
-import { link } from './link.js';
-import { outbox } from './outbox.js';
 import { room } from './room.js';
 
 export const composer = {
@@ -37,17 +36,17 @@ export const composer = {
     const wait = this.saidAt + TIME.typingAgain - Date.now();
     if (wait > 0) {
       this.againTimer = setTimeout(() => this.say(), wait);
-    } else if (link.live) {
+    } else if (device.live) {
       this.active = true;
       this.saidAt = Date.now();
-      link.send({ type: 'typing', conv: room.conv, active: true });
+      device.client.typing(room.conv, true);
     }
   },
 
   stop() {
     const { active } = this;
     this.ended();
-    if (active && link.live) link.send({ type: 'typing', conv: room.conv, active: false });
+    if (active && device.live) device.client.typing(room.conv, false);
   },
 
   ended() {
@@ -59,17 +58,25 @@ export const composer = {
   onSubmit(event) {
     event.preventDefault();
     const text = el.text.value.trim();
-    if (!text || room.removed) return;
-    if (!outbox.add(room.conv, text)) {
-      setText(el.stateSpoken, 'The outbox is full');
-      journal.note('The outbox is full: this message was not taken');
-      return;
-    }
+    if (!text || room.removed || !device.client) return;
     this.ended();
     el.text.value = '';
     this.onInput();
-    this.on.sent();
+    this.send(text);
     el.text.focus();
+  },
+
+  // What cannot be kept is not taken: it stays in the reader's hands.
+  async send(text) {
+    try {
+      await device.client.send(room.conv, { text });
+      this.on.sent();
+    } catch (error) {
+      setText(el.stateSpoken, 'This message was not taken');
+      journal.note(`This message was not taken: ${error.message}`);
+      if (el.text.value === '') el.text.value = text;
+      this.onInput();
+    }
   },
 
   listen() {

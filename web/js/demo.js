@@ -5,20 +5,18 @@
 //      demo
 //       |-- view, message, details, status, composer    the page
 //       |-- room: timeline, people, reading              what this device has of the conversation
-//       |-- outbox                                       what it has not yet told
-//       |-- link: retry, journal                         the connection
+//       |-- device: journal                              the client of client/js, which keeps, sends, receives, reconnects
 //       '-- kept, ids, dom, words, limits                help of all
 //
 // Arrows point down only; where something below has news for something above, it calls `on`, which is set here.
 import { composer } from './composer.js';
 import { details } from './details.js';
+import { device } from './device.js';
 import { el, setText } from './dom.js';
 import { idOf } from './ids.js';
 import { journal } from './journal.js';
-import { deviceId, kept } from './kept.js';
+import { kept } from './kept.js';
 import { TIME } from './limits.js';
-import { link } from './link.js';
-import { outbox } from './outbox.js';
 import { room } from './room.js';
 import { status } from './status.js';
 import { view } from './view.js';
@@ -30,7 +28,7 @@ const presence = {
 
   say(what) {
     this.away = what === 'away';
-    if (link.live) link.request({ type: 'status', status: what }).catch(() => {}); // said again at the next welcome
+    device.client?.setStatus(what).catch(() => {}); // said again at the next welcome
   },
 
   onVisibility() {
@@ -45,26 +43,11 @@ const presence = {
 };
 
 function connectParts() {
-  link.on = {
-    cursor: () => room.cursor,
-    welcome: (frame) => {
-      room.welcomed(frame);
-      if (presence.away) presence.say('away');
-    },
-    frame: (frame) => room.receive(frame),
-    lost: () => room.lost(),
-    resync: () => room.resync(),
-    shown: () => view.renderSoon(),
-  };
-  outbox.on = {
-    ready: () => room.caughtUp,
-    stored: (item, reply) => room.stored(item, reply),
+  device.on = {
+    opened: (client) => room.open(client, room.wanted),
     changed: () => view.renderSoon(),
   };
-  room.on = {
-    changed: () => view.renderSoon(),
-    atBottom: () => view.stick,
-  };
+  room.on = { changed: () => view.renderSoon() };
   composer.on = {
     grew: () => view.keepBottom(),
     sent: () => {
@@ -74,7 +57,7 @@ function connectParts() {
   };
 }
 
-function enter(user, conv) {
+async function enter(user, conv) {
   kept.set(localStorage, 'name', user);
   kept.set(sessionStorage, 'joined', { user, room: conv });
   history.replaceState(null, '', `/?${new URLSearchParams({ room: conv })}`);
@@ -82,17 +65,20 @@ function enter(user, conv) {
   setText(el.roomTitle, conv);
   el.door.hidden = true;
   el.app.hidden = false;
-  room.open(user, conv);
+  Object.assign(room, { user, conv, wanted: conv });
   view.open();
   showPanel(kept.get(localStorage, 'panel', matchMedia('(min-width: 1100px)').matches));
-  outbox.open(user, deviceId());
-  link.open(user, conv, deviceId());
   if (matchMedia('(pointer: fine)').matches) el.text.focus({ preventScroll: true }); // on a phone it would raise the keyboard
+  try {
+    await device.open(user, conv);
+  } catch (error) {
+    journal.note(`This browser keeps nothing: ${error.message}`);
+    device.show('offline', `This browser keeps nothing (${error.message})`);
+  }
 }
 
-function leave() {
-  room.keep();
-  link.forget();
+async function leave() {
+  await device.close();
   kept.remove(sessionStorage, 'joined');
   journal.clear();
   el.app.hidden = true;
@@ -122,11 +108,8 @@ function listen() {
     });
   }
   document.addEventListener('visibilitychange', () => presence.onVisibility());
-  window.addEventListener('pagehide', () => room.keep());
-  window.addEventListener('online', () => { if (link.shown.state === 'connecting' && link.shown.until) link.connect(); });
   setInterval(() => { if (!el.app.hidden) status.render(); }, 500);
   setInterval(() => { if (!el.app.hidden) view.renderPeople(); }, 30000); // "seen 5 min ago"
-  setInterval(() => link.watchSilence(), 5000);
 }
 
 function start() {

@@ -7,7 +7,7 @@ import { room } from './room.js';
 const MARGIN = 8;
 
 function linesFor(mark) {
-  const entry = room.timeline.entries.get(Number(mark.closest('.message').dataset.seq));
+  const entry = room.timeline.find(Number(mark.closest('.message').dataset.seq));
   if (!entry) return [make('p', '', mark.getAttribute('aria-label'))];
   const lines = room.others().map((m) => {
     const otherwise = (m.since || 0) >= entry.seq ? 'joined later' : 'not yet';

@@ -3,6 +3,7 @@
 // message.js: one message on the page. One element for its whole life: it is typed, waits, gets its seq, its ticks, and
 // never blinks.
 import { make, makeButton, setText } from './dom.js';
+import { textOf } from './timeline.js';
 import { clockOf, hueOf } from './words.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -46,17 +47,17 @@ export function makeTicks(state) {
   return svg;
 }
 
-// Brings the element up to date; touches only what differs. shown: { state, mine, first, missed, change? }
-export function showMessage(row, entry, { state, mine, first, missed, change }) {
+// Brings the element up to date; touches only what differs. shown: { state, mine, first, missed }
+export function showMessage(row, entry, { state, mine, first, missed }) {
   const { text, edited, time, reactions } = row.parts;
   row.className = `message hue-${hueOf(entry.from)}${mine ? ' mine' : ''}${first ? ' first' : ''}${missed ? ' was-missed' : ''}`;
   row.dataset.seq = entry.seq ?? '';
-  text.classList.toggle('gone', Boolean(change?.deleted));
-  setText(text, change?.deleted ? 'Message deleted' : change?.text ?? entry.text);
-  setText(edited, change?.text !== undefined && !change.deleted ? 'edited' : '');
+  text.classList.toggle('gone', entry.deleted);
+  setText(text, entry.deleted ? 'Message deleted' : textOf(entry.body));
+  setText(edited, entry.edited && !entry.deleted ? 'edited' : '');
   setText(time, clockOf(entry.at));
   time.dateTime = new Date(entry.at).toISOString();
-  setText(reactions, change ? [...change.reactions.values()].join(' ') : '');
+  setText(reactions, [...new Map(entry.reactions.map(({ from, body }) => [from, textOf(body)])).values()].join(' '));
   if (row.dataset.state === state) return;
   row.dataset.state = state;
   if (!mine) return;

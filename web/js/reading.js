@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// reading.js: how far the reader has read, and telling the hub so: the newest only, and not for each line that scrolls by.
+// reading.js: how far the reader has read: the newest only, and not for each line that scrolls by. The client keeps it and
+// tells the hub.
+import { device } from './device.js';
 import { TIME } from './limits.js';
-import { link } from './link.js';
 
 export class Reading {
   seen = 0;  // highest seq that was in the reader's sight
-  asked = 0; // … that the hub was told
-  said = 0;  // … that the hub has confirmed
+  said = 0;  // … that the client was told, or that another device of ours has read
   timer = 0;
 
   constructor(conv) {
@@ -15,17 +15,8 @@ export class Reading {
   }
 
   see(seq) {
-    if (seq <= this.seen) return;
+    if (!(seq > this.seen)) return;
     this.seen = seq;
-    this.saySoon();
-  }
-
-  // The hub knows, by another device of ours or from an earlier time.
-  known(seq) {
-    this.said = Math.max(this.said, seq || 0);
-  }
-
-  saySoon() {
     if (this.timer || this.seen <= this.said) return;
     this.timer = setTimeout(() => {
       this.timer = 0;
@@ -33,19 +24,17 @@ export class Reading {
     }, TIME.read);
   }
 
-  say() {
-    const seq = this.seen;
-    if (!link.live || seq <= Math.max(this.said, this.asked)) return;
-    this.asked = seq;
-    link.request({ type: 'read', conv: this.conv, seq }, () => this.known(seq)).catch(() => this.lost());
+  known(seq) {
+    this.said = Math.max(this.said, seq || 0);
   }
 
-  // What was asked may not have arrived.
-  lost() {
-    this.asked = this.said;
+  say() {
+    if (this.seen <= this.said) return;
+    this.said = this.seen;
+    device.client?.read(this.conv, this.seen).catch(() => {}); // the tab is closing
   }
 
   forget() {
-    this.seen = this.asked = this.said = 0;
+    this.seen = this.said = 0;
   }
 }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // status.js: the line that says how the connection is, with the switches to disturb it.
+import { device } from './device.js';
 import { el, setText } from './dom.js';
 import { TIME } from './limits.js';
-import { link } from './link.js';
-import { outbox } from './outbox.js';
-import { room } from './room.js';
 import { plural } from './words.js';
 
 function facts() {
+  const { client } = device;
+  if (!client) return '';
   const found = [];
-  const waiting = outbox.waiting().length;
-  if (waiting && link.shown.state !== 'online') found.push(`${plural(waiting, 'message')} in the outbox`);
-  if (room.cursor) found.push(`cursor ${room.cursor.n}`, `epoch ${String(room.cursor.epoch).slice(0, 8)}`);
-  found.push(link.device);
+  const waiting = client.measure().outbox_depth;
+  if (waiting && device.shown.state !== 'online') found.push(`${plural(waiting, 'message')} in the outbox`);
+  if (client.cursor) found.push(`cursor ${client.cursor.n}`, `epoch ${client.cursor.epoch.slice(0, 8)}`);
+  found.push(device.id);
   return found.join(' · ');
 }
 
@@ -22,7 +22,7 @@ export const status = {
 
   // Also twice a second, for its countdown.
   render() {
-    const { state, text, until } = link.shown;
+    const { state, text, until } = device.shown;
     const left = until ? Math.max(0, Math.ceil((until - Date.now()) / 1000)) : 0;
     el.state.dataset.state = state;
     setText(el.stateText, !until ? text : state === 'offline' ? `${text}, back in ${left} s` : `${text} in ${left} s`);
@@ -31,12 +31,13 @@ export const status = {
       setText(el.stateSpoken, text); // without the countdown, which nobody wants to hear
     }
     setText(el.facts, facts());
-    el.facts.title = room.cursor ? `device ${link.device}, cursor ${room.cursor.n}, epoch ${room.cursor.epoch}` : '';
+    const cursor = device.client?.cursor;
+    el.facts.title = cursor ? `device ${device.id}, cursor ${cursor.n}, epoch ${cursor.epoch}` : '';
     this.renderSwitches();
   },
 
   renderSwitches() {
-    const { retryable, text } = link.shown;
+    const { retryable, text } = device.shown;
     const mode = retryable ? 'reconnect' : 'cut';
     setText(el.reconnect, text.startsWith('Another tab') ? 'Use it here' : 'Reconnect');
     if (el.switches.dataset.mode === mode) return;
@@ -46,8 +47,8 @@ export const status = {
   },
 
   listen() {
-    el.cut.addEventListener('click', () => link.cut());
-    el.cutBriefly.addEventListener('click', () => link.cut(TIME.cutBriefly));
-    el.reconnect.addEventListener('click', () => link.connect());
+    el.cut.addEventListener('click', () => device.cut());
+    el.cutBriefly.addEventListener('click', () => device.cut(TIME.cutBriefly));
+    el.reconnect.addEventListener('click', () => device.connect());
   },
 };

@@ -3,14 +3,13 @@
 // view.js: shows the room, and tells it what the reader has seen.
 //
 // What must stay true: nothing moves under the reader's eyes. Who is at the bottom stays there; who is not keeps their line.
+import { device } from './device.js';
 import { arrange, el, make, setText } from './dom.js';
 import { LIMIT, TIME } from './limits.js';
-import { link } from './link.js';
 import { makeMessage, makeTicks, showMessage, showTrouble } from './message.js';
-import { outbox } from './outbox.js';
 import { room } from './room.js';
 import { status } from './status.js';
-import { foldChanges, stateOf } from './timeline.js';
+import { stateOf } from './timeline.js';
 import { agoOf, dayOf, listOf, plural } from './words.js';
 
 const AT_BOTTOM_PX = 60;
@@ -73,25 +72,19 @@ export const view = {
   // -- The list
 
   nodes() {
-    const entries = room.timeline.sorted();
-    const messages = entries.filter((e) => e.type === 'message');
-    const waiting = outbox.items.filter((item) => item.conv === room.conv);
-    const changes = foldChanges(entries);
+    const { messages } = room.timeline;
     const others = room.others();
-    const run = new Run(this, this.renderOlder(messages.length + waiting.length));
-    for (const entry of messages) {
-      const state = entry.from === room.user ? stateOf(entry, others) : 'received';
-      run.addMessage(entry, state, changes.get(entry.seq));
-    }
+    const run = new Run(this, this.renderOlder(messages.length));
+    for (const message of messages.filter(({ seq }) => seq !== undefined)) run.addMessage(message, stateOf(message, others));
     run.addLines(Infinity);
-    for (const item of waiting) run.addMessage({ ...item, from: room.user }, item.failed ? 'failed' : 'pending');
+    for (const message of messages.filter(({ seq }) => seq === undefined)) run.addMessage(message, stateOf(message, others));
     for (const [key, row] of this.rows) if (!run.wanted.has(row)) this.forgetRow(key, row);
     return [...run.wanted];
   },
 
   renderOlder(count) {
     const { timeline } = room;
-    if (count === 0 && room.caughtUp && timeline.complete) {
+    if (count === 0 && room.caughtUp && room.loaded) {
       this.older.className = 'older welcome';
       if (!this.older.querySelector('a')) this.older.replaceChildren(this.invitation());
     } else {
@@ -109,7 +102,7 @@ export const view = {
     const anchor = make('a', '', `Open a second window as ${other}`);
     anchor.href = `/?${new URLSearchParams({ user: other, room: room.conv })}`;
     anchor.target = '_blank';
-    anchor.rel = 'noopener'; // also: sessionStorage is not copied, so the new tab is a device of its own
+    anchor.rel = 'noopener';
     return make('ol', 'steps',
       make('li', '', anchor, '.'),
       make('li', '', 'Write. ', ...this.legend(), '.'),
@@ -146,7 +139,7 @@ export const view = {
     return this.divider;
   },
 
-  renderMessage(entry, state, first, change) {
+  renderMessage(entry, state, first) {
     const key = entry.op ? `${entry.from}/${entry.op}` : `#${entry.seq}`;
     const mine = entry.from === room.user;
     let row = this.rows.get(key);
@@ -156,11 +149,9 @@ export const view = {
       if (!mine) this.observer.observe(row);
     }
     const missed = Boolean(room.timeline.missed?.seqs.has(entry.seq));
-    showMessage(row, entry, { state, mine, first, missed, change });
-    showTrouble(row, entry.failed, () => outbox.retry(entry.op), () => {
-      outbox.remove(entry.op);
-      this.renderSoon();
-    });
+    showMessage(row, entry, { state, mine, first, missed });
+    const why = state === 'failed' ? entry.message || entry.reason || entry.state : '';
+    showTrouble(row, why, () => device.client?.retry(entry.op), () => device.client?.cancel(entry.op));
     return row;
   },
 
@@ -186,7 +177,7 @@ export const view = {
       chip.dataset.testid = `presence-${user}`;
       this.chips.set(user, chip);
     }
-    const presence = me ? { status: link.live ? 'online' : 'offline' } : room.people.presence.get(user);
+    const presence = me ? { status: device.live ? 'online' : 'offline' } : room.people.presence.get(user);
     const { status: shown = 'unknown', last_seen: lastSeen } = presence || {};
     const seen = shown === 'offline' && lastSeen ? `seen ${agoOf(Date.now() - lastSeen)}` : shown === 'online' ? '' : shown;
     chip.dataset.status = shown;
@@ -272,18 +263,18 @@ class Run {
     const { timeline } = room;
     while (this.lines.length && this.lines[0].after < seq) {
       const line = this.lines.shift();
-      if (timeline.more && timeline.entries.size && line.after < timeline.firstSeq() - 1) continue; // around it nothing is loaded
+      if (timeline.more && timeline.firstSeq() > 0 && line.after < timeline.firstSeq() - 1) continue; // around it nothing is loaded
       this.addDay(line.at);
       this.add(this.renderer.renderLine(line));
     }
   }
 
-  addMessage(entry, state, change) {
+  addMessage(entry, state) {
     if (entry.seq) this.addLines(entry.seq);
     this.addDay(entry.at);
     if (entry.seq && entry.seq === this.firstMissed) this.add(this.renderer.renderDivider());
     const first = this.last?.from !== entry.from || entry.at - this.last.at > TIME.sameGroup;
-    this.wanted.add(this.renderer.renderMessage(entry, state, first, change));
+    this.wanted.add(this.renderer.renderMessage(entry, state, first));
     this.last = entry;
   }
 }
