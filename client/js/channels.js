@@ -5,7 +5,7 @@
 // What must stay true:
 //   1. The place in a channel moves in the transaction that puts its entry into the log, so each is shown once.
 //   2. Subscriptions end with their session: they are made again after each welcome, from the place on disk.
-import { isEntry, isPlace } from './check.js';
+import { isEntry, isPlace, textOf } from './check.js';
 import { BelfryError } from './errors.js';
 
 export class Channels {
@@ -104,7 +104,7 @@ export class Channels {
   // A frame without n and id. Answers whether it was about a channel.
   async take(frame, batch) {
     if (frame.type === 'subscribed') this.#subscribed(frame, batch);
-    else if (frame.type === 'error' && this.places.has(frame.conv)) this.#ended(frame.conv, String(frame.code), batch);
+    else if (frame.type === 'error' && this.places.has(frame.conv)) this.#ended(frame.conv, textOf(frame.code, 'internal'), batch);
     else if (isEntry(frame) && frame.n === undefined) await this.#entry(frame, batch);
     else return false;
     return true;

@@ -44,6 +44,10 @@ export function checkItem({ conv, op, kind, ref, body, push }, maxFrame) {
 }
 
 // What the hub sends is no more to be trusted than what a user types.
+export const listOf = (value) => (Array.isArray(value) ? value.filter((each) => each !== null && typeof each === 'object') : []);
+
+export const textOf = (value, otherwise = '') => (typeof value === 'string' ? value : otherwise);
+
 export const isPlace = (value) => Number.isSafeInteger(value) && value >= 0;
 
 export function isEntry({ conv, seq, from, op }) {

@@ -11,7 +11,7 @@
 // What must stay true:
 //   1. All that changes runs in turns (turns.js), and each turn changes the store by transactions (batch.js).
 //   2. What the app is told is on disk.
-import { isPlace } from './check.js';
+import { isPlace, listOf, textOf } from './check.js';
 import { Batch } from './batch.js';
 import { Channels } from './channels.js';
 import { BelfryError } from './errors.js';
@@ -113,7 +113,7 @@ export class Client {
   // A failed turn that nobody waits for is told to the app.
   turn(work) {
     return this.#turns.run(() => (this.isClosed ? undefined : work())).catch((error) => {
-      this.emit('problem', error instanceof BelfryError ? error : new BelfryError('internal', error.message, { cause: error }));
+      this.emit('problem', BelfryError.of(error));
       if (!(error instanceof BelfryError)) throw error;
     });
   }
@@ -148,7 +148,7 @@ export class Client {
   }
 
   async #welcome(frame, batch) {
-    if (!this.inbox.cursor) this.begin({ epoch: String(frame.epoch), n: isPlace(frame.cursor) ? frame.cursor : 0 }, batch);
+    if (!this.inbox.cursor) this.begin({ epoch: textOf(frame.epoch), n: isPlace(frame.cursor) ? frame.cursor : 0 }, batch);
     batch.after(() => this.metrics.welcomed(this.clock.now()));
   }
 
@@ -168,8 +168,8 @@ export class Client {
       await batch.commit();
     } catch (error) {
       // Nothing of it is on disk, so nothing is acknowledged: the next connection brings it again.
-      this.emit('problem', error);
-      await this.link.fail(`the store failed: ${error.message}`);
+      this.emit('problem', BelfryError.of(error));
+      await this.link.fail(`frames could not be kept: ${error.message}`);
       return;
     }
     await this.outbox.pump();
@@ -240,7 +240,7 @@ export class Client {
 
   // A page of history. In a batch, as it may hold own messages whose reply was lost.
   async putPage(conv, page, batch) {
-    const changed = await putPage(conv, Array.isArray(page.entries) ? page.entries : [], batch);
+    const changed = await putPage(conv, listOf(page.entries), batch);
     for (const { row } of changed) {
       const item = row.from === this.user ? this.outbox.find(row.op, conv, batch) : undefined;
       if (item) await this.outbox.settle(item, row.seq, batch);
@@ -396,7 +396,7 @@ export class Client {
       reply: this.#ask({ type: 'members', conv }, async ({ items }, batch) => {
         const row = await conversationOf(conv, batch);
         const since = (user) => row.members?.find((member) => member.user === user)?.since ?? 0;
-        const good = (Array.isArray(items) ? items : []).filter((item) => isId(item?.user));
+        const good = listOf(items).filter((item) => isId(item.user));
         for (const { user, delivered, read } of good) if (isPlace(delivered) && isPlace(read)) await raise(conv, user, { delivered, read }, batch);
         batch.put('conversations', conv, { ...row, members: good.map(({ user, role }) => ({ user, role, since: since(user) })), removed: false });
       }),
@@ -429,8 +429,8 @@ export class Client {
       return;
     }
     this.#ask({ type: 'watch', users }).then(({ presence }) => {
-      for (const each of presence) this.emit('presence', each);
-      resolve(presence);
+      for (const each of listOf(presence)) this.emit('presence', each);
+      resolve(listOf(presence));
     }).catch(reject);
   }
 

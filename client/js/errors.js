@@ -2,7 +2,7 @@
 //
 // errors.js: what the client's calls reject with.
 
-// code is the hub's (bad_request, forbidden, …), or ours: offline, lost (the connection, before the reply), no_reply, store
+// code is the hub's (bad_request, forbidden, …), or ours: offline, lost (the connection, before the reply), no_reply, bug, store
 // (the storage adapter failed; see cause), full (the outbox), closed, busy (another tab or process has the store), no_token.
 export class BelfryError extends Error {
   constructor(code, message = code, { temporary = false, retry_after_ms, cause } = {}) {
@@ -13,8 +13,15 @@ export class BelfryError extends Error {
     this.retry_after_ms = retry_after_ms;
   }
 
+  // A fault of our own, or of an adapter, as an error with a code.
+  static of(error) {
+    return error instanceof BelfryError ? error : new BelfryError('bug', String(error?.message), { cause: error });
+  }
+
   static ofFrame(frame) {
-    const { code, message, temporary, retry_after_ms } = frame;
-    return new BelfryError(String(code), `${code}: ${message ?? ''}`, { temporary: temporary === true, retry_after_ms });
+    const code = typeof frame.code === 'string' ? frame.code : 'internal';
+    const text = typeof frame.message === 'string' ? frame.message : '';
+    const wait = Number.isFinite(frame.retry_after_ms) && frame.retry_after_ms >= 0 ? frame.retry_after_ms : undefined;
+    return new BelfryError(code, `${code}: ${text}`, { temporary: frame.temporary === true, retry_after_ms: wait });
   }
 }

@@ -270,6 +270,7 @@ export type Target = { op: string; conv?: undefined; seq?: undefined } | { conv:
 
 export class BelfryError extends Error {
   constructor(code: string, message?: string, more?: { temporary?: boolean; retry_after_ms?: number; cause?: unknown });
+  static of(error: unknown): BelfryError;
   static ofFrame(frame: Frame): BelfryError;
   code: string;
   temporary: boolean;

@@ -15,7 +15,7 @@
 //   3. It leaves the outbox in the transaction that puts its entry into the log, or when the app cancels it.
 //   4. Of one conversation one item is under way at a time, the first that waits; what failed is set aside, and holds up only
 //      what is about it. A lost connection uses up no attempt.
-import { checkItem } from './check.js';
+import { checkItem, isPlace, textOf } from './check.js';
 import { BelfryError } from './errors.js';
 import { isId, uuidv7 } from './ids.js';
 import { LIMIT, RETRY, TIME } from './limits.js';
@@ -250,7 +250,7 @@ export class Outbox {
   async answered(op, frame, batch) {
     const item = this.find(op, undefined, batch);
     if (!item) return;
-    if (frame.type === 'sent' && Number.isSafeInteger(frame.seq)) {
+    if (frame.type === 'sent' && isPlace(frame.seq) && frame.seq > 0) {
       if (frame.duplicate) this.#client.metrics.count('duplicates');
       const { conv, kind, ref, body } = item;
       const { user, device } = this.#client;
@@ -276,14 +276,15 @@ export class Outbox {
   }
 
   #refused(item, frame, batch) {
-    const { code = 'internal', temporary, retry_after_ms, message } = frame;
+    const { temporary, retry_after_ms } = frame;
+    const code = textOf(frame.code, 'internal');
     const attempts = item.attempts + 1;
     if (temporary === true && attempts < LIMIT.attempts) {
       const wait = Number.isFinite(retry_after_ms) ? Math.min(Math.max(0, retry_after_ms), TIME.hintMax) : backoff(item.attempts, RETRY, this.#client.chance());
       this.#again(item.op, { attempts, due: this.#client.clock.now() + wait }, batch);
       return;
     }
-    const ended = { ...item, attempts, reason: String(code), message: String(message ?? ''), retryable: !FINAL.has(code), tried: temporary === true };
+    const ended = { ...item, attempts, reason: code, message: textOf(frame.message), retryable: !FINAL.has(code), tried: temporary === true };
     const state = code === 'conflict' ? 'conflicted' : 'failed';
     this.#put({ ...ended, state }, batch);
     batch.after(() => this.#client.metrics.ended(state));

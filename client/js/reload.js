@@ -6,6 +6,7 @@
 //
 // What must stay true: that a reload is due is on disk with the event that made it so, until it is done. A connection that
 // is lost meanwhile begins it anew.
+import { isPlace, listOf } from './check.js';
 import { isId } from './ids.js';
 import { LIMIT } from './limits.js';
 import { conversationOf, putPage, raise } from './log.js';
@@ -71,9 +72,9 @@ export class Reload {
 
   #page(run, after) {
     this.#ask(run, { type: 'conversations', ...(after !== undefined && { after }), limit: LIMIT.page }, async (reply, batch) => {
-      for (const item of reply?.items ?? []) if (isId(item?.conv)) await this.#conversation(run, item, batch);
+      for (const item of listOf(reply?.items)) if (isId(item.conv)) await this.#conversation(run, item, batch);
       const next = reply?.next;
-      batch.after(() => (typeof next === 'string' && reply.items?.length > 0 ? this.#page(run, next) : this.#next(run)));
+      batch.after(() => (typeof next === 'string' && listOf(reply.items).length > 0 ? this.#page(run, next) : this.#next(run)));
     });
   }
 
@@ -82,8 +83,8 @@ export class Reload {
     const row = await conversationOf(conv, batch);
     const hadEntries = row.last > 0 || row.ahead.length > 0 || this.due?.convs.includes(conv);
     batch.put('conversations', conv, { ...row, kind, epoch, seq, unread, latest: last, removed: false });
-    await raise(conv, this.#client.user, { delivered, read }, batch);
-    if (hadEntries && kind !== 'channel' && seq > row.last) run.queue.push(conv);
+    if (isPlace(delivered) && isPlace(read)) await raise(conv, this.#client.user, { delivered, read }, batch);
+    if (hadEntries && kind !== 'channel' && isPlace(seq) && seq > row.last) run.queue.push(conv);
   }
 
   #next(run) {

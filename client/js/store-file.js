@@ -8,12 +8,15 @@
 //      error and not a loss in silence.
 //   3. The log is written anew when most of it is past: into a file beside it, which then takes its name.
 //   4. One process has the file at a time, told by a lock file with its pid; the lock of one that died is taken over.
+import { webcrypto } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { crc32 as zlibCrc32 } from 'node:zlib';
+import zlib from 'node:zlib';
 import { BelfryError } from './errors.js';
 import { MemoryStore } from './store-memory.js';
+
+globalThis.crypto ??= webcrypto; // Node 18 has it, but not there; the client makes its ops with it
 
 const COMPACT_MIN_BYTES = 1 << 20;
 const COMPACT_RATIO = 4; // the log may be so many times as long as what is in it
@@ -25,7 +28,7 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
 });
 
 // zlib has it since Node 20.15.
-const crc32 = zlibCrc32 ?? ((text) => {
+const crc32 = zlib.crc32 ?? ((text) => {
   let c = 0xffffffff;
   for (const byte of Buffer.from(text)) c = CRC_TABLE[(c ^ byte) & 0xff] ^ (c >>> 8);
   return (c ^ 0xffffffff) >>> 0;

@@ -10,6 +10,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MemoryStore, openClient } from '../../client/js/index.js';
+import '../../client/js/store-file.js'; // for crypto in Node 18
 import { Tap } from '../lib/tap.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));

@@ -8,6 +8,7 @@
 
 import WebSocket from 'ws';
 import { MemoryStore, openClient } from '../../client/js/index.js';
+import '../../client/js/store-file.js'; // for crypto in Node 18
 import { webSocketDial } from '../../client/js/transport.js';
 import { Disconnected, Refused } from './device.mjs';
 import { DEADLINE_MS, Watched } from './until.mjs';
