@@ -14,7 +14,10 @@
 #include "fanout/store.h"
 
 enum {
-        ACKS_CALL = 64, /* devices of one call */
+        ACKS_CALL = 32,         /* devices of one call: some 0.3 ms of Redis, in which nobody else is served */
+        ACKS_CALLS = 2,         /* under way: others' calls get in between */
+        ACKS_FEW = 256,         /* so many are sent in one flush even if that is all that wait */
+        ACKS_SPREAD = 10,       /* of more, such a part */
 };
 
 struct acks_item {
@@ -32,7 +35,10 @@ struct acks_job {
 
 struct acks {
         struct fanout *fanout;
-        struct list waiting; /* struct ack, link */
+        struct list waiting; /* struct ack, link: who waits longest is first */
+        size_t count;        /* of waiting */
+        size_t quota;        /* of them, those that this flush is to send and has not */
+        unsigned calls;      /* under way */
         struct list jobs;    /* struct acks_job, link: to be repeated */
 };
 
@@ -74,29 +80,75 @@ void acks_note(struct acks *acks, struct ack *ack, uint64_t n) {
         if (n <= ack->n)
                 return;
         ack->n = n;
-        if (list_is_empty(&ack->link))
+        if (list_is_empty(&ack->link)) {
                 list_append(&acks->waiting, &ack->link);
+                acks->count++;
+        }
 }
+
+/* ---- receipts ---- */
+
+/* One conversation's highest entry that one device acknowledged. */
+struct acks_mark {
+        struct slice conv; /* of the reply */
+        struct receipt_mark mark;
+};
+
+static int acks_compare(const void *left, const void *right) {
+        const struct slice *a = &((const struct acks_mark *)left)->conv, *b = &((const struct acks_mark *)right)->conv;
+        int order = memcmp(a->ptr, b->ptr, a->len < b->len ? a->len : b->len);
+        return order ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+/* Those who read in the same conversation are mostly in the same reply: one call raises all their watermarks. */
+static void acks_raise(struct acks *acks, struct acks_mark *marks, size_t count) {
+        qsort(marks, count, sizeof(*marks), acks_compare);
+        for (size_t first = 0, next; first < count; first = next) {
+                struct receipt_mark same[ACKS_CALL];
+                for (next = first; next < count && next - first < ACKS_CALL && slice_equal(marks[next].conv, marks[first].conv); next++)
+                        same[next - first] = marks[next].mark;
+                /* A receipt that gets lost here is made good by the next acknowledgement in that conversation. */
+                if (receipt_raise_all(acks->fanout, marks[first].conv, same, next - first, NULL, NULL))
+                        log_debug("Receipts could not be raised.");
+        }
+}
+
+static void acks_take_receipts(const struct acks_job *job, const struct redisReply *reply) {
+        size_t count = 0;
+        for (size_t i = 0; i < job->count; i++)
+                count += store_count(store_item(reply, i)) / 2;
+        struct acks_mark *marks = count ? malloc(count * sizeof(*marks)) : NULL;
+        if (!marks)
+                return;
+        size_t filled = 0;
+        for (size_t i = 0; i < job->count; i++) {
+                const struct redisReply *flat = store_item(reply, i);
+                for (size_t k = 0; k + 1 < store_count(flat); k += 2)
+                        marks[filled++] = (struct acks_mark){
+                                .conv = store_text(store_item(flat, k)),
+                                .mark = { .user = { job->items[i].user, job->items[i].user_len },
+                                          .delivered = (uint64_t)store_int(store_item(flat, k + 1)) },
+                        };
+        }
+        acks_raise(job->acks, marks, filled);
+        free(marks);
+}
+
+/* ---- calls ---- */
+
+static void acks_pump(struct acks *acks);
 
 static void acks_on_reply(void *arg, const struct redisReply *reply) {
         struct acks_job *job = arg;
         struct acks *acks = job->acks;
+        acks->calls--;
         if (!reply) {
                 list_append(&acks->jobs, &job->link);
                 return;
         }
-        for (size_t i = 0; i < job->count; i++) {
-                const struct acks_item *item = &job->items[i];
-                const struct redisReply *flat = store_item(reply, i);
-                for (size_t k = 0; k + 1 < store_count(flat); k += 2) {
-                        struct slice user = { item->user, item->user_len };
-                        uint64_t seq = (uint64_t)store_int(store_item(flat, k + 1));
-                        /* A receipt that gets lost here is made good by the next acknowledgement in that conversation. */
-                        if (receipt_raise(acks->fanout, user, store_text(store_item(flat, k)), seq, 0, NULL, NULL))
-                                log_debug("A receipt could not be raised.");
-                }
-        }
+        acks_take_receipts(job, reply);
         free(job);
+        acks_pump(acks);
 }
 
 static void acks_send(struct acks *acks, struct acks_job *job) {
@@ -118,6 +170,8 @@ static void acks_send(struct acks *acks, struct acks_job *job) {
         }
         if (store_call_send(call, acks_on_reply, job))
                 list_append(&acks->jobs, &job->link);
+        else
+                acks->calls++;
 }
 
 static struct acks_job *acks_job_new(struct acks *acks) {
@@ -131,6 +185,7 @@ static struct acks_job *acks_job_new(struct acks *acks) {
 }
 
 static void acks_move(struct acks_job *job, struct ack *ack) {
+        job->acks->count--;
         struct acks_item *item = &job->items[job->count++];
         memcpy(item->user, ack->user.ptr, ack->user.len);
         memcpy(item->device, ack->device.ptr, ack->device.len);
@@ -143,11 +198,26 @@ static void acks_move(struct acks_job *job, struct ack *ack) {
         list_remove(&ack->link);
 }
 
+static void acks_pump(struct acks *acks) {
+        struct list *link;
+        while (acks->calls < ACKS_CALLS && acks->quota && !list_is_empty(&acks->waiting)) {
+                struct acks_job *job = acks_job_new(acks);
+                if (!job)
+                        return; /* the next flush goes on */
+                while (job->count < ACKS_CALL && acks->quota && (link = list_first(&acks->waiting))) {
+                        acks_move(job, LIST_CONTAINER(link, struct ack, link));
+                        acks->quota--;
+                }
+                acks_send(acks, job);
+        }
+}
+
 void acks_take(struct acks *acks, struct ack *ack) {
         if (list_is_empty(&ack->link))
                 return;
         struct acks_job *job = acks_job_new(acks);
         if (!job) {
+                acks->count--;
                 list_remove(&ack->link); /* the device gets those events again */
                 return;
         }
@@ -165,13 +235,6 @@ void acks_flush(struct acks *acks) {
                 list_remove(link);
                 acks_send(acks, LIST_CONTAINER(link, struct acks_job, link));
         }
-        while (!list_is_empty(&acks->waiting)) {
-                struct acks_job *job = acks_job_new(acks);
-                if (!job)
-                        return;
-                struct list *link;
-                while (job->count < ACKS_CALL && (link = list_first(&acks->waiting)))
-                        acks_move(job, LIST_CONTAINER(link, struct ack, link));
-                acks_send(acks, job);
-        }
+        acks->quota = acks->count / ACKS_SPREAD > ACKS_FEW ? acks->count / ACKS_SPREAD : ACKS_FEW;
+        acks_pump(acks);
 }

@@ -2,7 +2,8 @@
 /*
  * acks.h: brings acknowledgements to the store, coalesced, and raises the delivered watermarks they imply.
  *
- * 1. However often a session acknowledges between two flushes, one cursor is written.
+ * 1. However often a session acknowledges while its turn has not come, one cursor is written. The more wait, the later it comes:
+ *    with few at the next flush, with very many after ACKS_SPREAD flushes, a second; so the store's work is bounded, and even.
  * 2. An ack that could not be stored is repeated until it is; while the store is away, acks wait in their sessions.
  */
 #pragma once
@@ -33,5 +34,5 @@ void acks_note(struct acks *acks, struct ack *ack, uint64_t n);
 void acks_take(struct acks *acks, struct ack *ack);
 /* The store lost its past: what waits to be repeated was about other events. */
 void acks_forget(struct acks *acks);
-/* Sends what has come together; call it several times a second. */
+/* Sends what has come together: those that waited longest. Call it each 100 ms. */
 void acks_flush(struct acks *acks);

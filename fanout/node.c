@@ -270,10 +270,12 @@ static void node_on_entry(struct node *node, struct node_message *message) {
 struct node_shared {
         enum event_type type;
         struct frame *tail;
+        uint64_t behind; /* events of the same message before this one: so much higher is its n */
 };
 
 static void node_give_shared(struct subscriber *subscriber, uint64_t n, void *arg) {
         struct node_shared *shared = arg;
+        n += shared->behind;
         if (shared->tail)
                 subscriber->calls->on_event(subscriber, shared->type, n, shared->tail);
         else
@@ -282,18 +284,21 @@ static void node_give_shared(struct subscriber *subscriber, uint64_t n, void *ar
 
 static void node_on_receipt(struct node *node, struct node_message *message) {
         struct slice header = message->header;
-        struct slice conv = words_take(&header, ' '), user = words_take(&header, ' ');
-        uint64_t delivered = words_uint(words_take(&header, ' ')), read = words_uint(header);
-        struct node_shared shared = { EVENT_RECEIPT, event_receipt_tail(conv, user, delivered, read) };
-        node_spread(node, message, node_give_shared, &shared);
-        frame_unref(shared.tail);
+        struct slice conv = words_take(&header, ' ');
+        for (uint64_t behind = 0; header.len; behind++) {
+                struct slice user = words_take(&header, ' ');
+                uint64_t delivered = words_uint(words_take(&header, ' ')), read = words_uint(words_take(&header, ' '));
+                struct node_shared shared = { EVENT_RECEIPT, event_receipt_tail(conv, user, delivered, read), behind };
+                node_spread(node, message, node_give_shared, &shared);
+                frame_unref(shared.tail);
+        }
 }
 
 static void node_on_member(struct node *node, struct node_message *message) {
         struct slice header = message->header;
         int64_t at = (int64_t)words_uint(words_take(&header, ' '));
         struct slice action = words_take(&header, ' '), role = words_take(&header, ' '), user = words_take(&header, ' ');
-        struct node_shared shared = { EVENT_MEMBER, event_member_tail(at, action, role, user, header) };
+        struct node_shared shared = { .type = EVENT_MEMBER, .tail = event_member_tail(at, action, role, user, header) };
         node_spread(node, message, node_give_shared, &shared);
         frame_unref(shared.tail);
 }
@@ -302,7 +307,7 @@ static void node_on_notice(struct node *node, struct node_message *message) {
         struct slice header = message->header;
         int64_t at = (int64_t)words_uint(words_take(&header, ' '));
         struct slice priority = words_take(&header, ' ');
-        struct node_shared shared = { EVENT_NOTIFICATION, event_notice_tail(at, priority, header, message->body) };
+        struct node_shared shared = { .type = EVENT_NOTIFICATION, .tail = event_notice_tail(at, priority, header, message->body) };
         node_spread(node, message, node_give_shared, &shared);
         frame_unref(shared.tail);
 }

@@ -15,12 +15,11 @@
 
 struct receipt_job {
         struct attempt attempt; /* first */
-        struct slice user;
-        uint64_t delivered, read;
+        size_t count;
         uint32_t position;
         receipt_done_fn done;
         void *arg;
-        char text[];
+        struct receipt_mark marks[]; /* behind them the texts */
 };
 
 static void receipt_add_keys(struct call *call, const struct slice *names, size_t count) {
@@ -29,6 +28,11 @@ static void receipt_add_keys(struct call *call, const struct slice *names, size_
                 store_call_key(call, KEY_INBOX, names[i]);
                 store_call_key(call, KEY_RECEIPTS, names[i]);
         }
+}
+
+static void receipt_add_names(struct call *call, const struct slice *names, size_t count) {
+        for (size_t i = 0; i < count; i++)
+                store_call_arg(call, names[i]);
 }
 
 static void receipt_build(struct attempt *attempt, struct call *call, const struct roster *roster) {
@@ -43,18 +47,19 @@ static void receipt_build(struct attempt *attempt, struct call *call, const stru
         receipt_add_keys(call, names, count);
         store_call_arg_channels(call, partition);
         store_call_arg(call, attempt->conv);
-        store_call_arg(call, job->user);
-        store_call_arg_int(call, (int64_t)job->delivered);
-        store_call_arg_int(call, (int64_t)job->read);
         store_call_arg_text(call, roster->version);
         store_call_arg_int(call, attempt->fanout->inbox_max);
-        store_call_arg_int(call, 0);
-        for (size_t i = 0; i < count; i++)
-                store_call_arg(call, names[i]);
+        store_call_arg_int(call, (int64_t)job->count);
+        for (size_t i = 0; i < job->count; i++) {
+                store_call_arg(call, job->marks[i].user);
+                store_call_arg_int(call, (int64_t)job->marks[i].delivered);
+                store_call_arg_int(call, (int64_t)job->marks[i].read);
+        }
+        receipt_add_names(call, names, count);
 }
 
-/* The members of other owners and further groups. A receipt lost here by a crash is made good by the next one. */
-static void receipt_tell_rest(struct receipt_job *job, int64_t delivered, int64_t read) {
+/* Members of other owners and further groups: a receipt lost here by a crash is made good by the next one. */
+static void receipt_tell_rest(struct receipt_job *job, const struct redisReply *mark[3]) {
         struct fanout *fanout = job->attempt.fanout;
         unsigned partition = partition_of(job->attempt.conv), home = store_owner(fanout->store, partition);
         for (unsigned owner = 0; owner < store_owners(fanout->store); owner++) {
@@ -66,12 +71,11 @@ static void receipt_tell_rest(struct receipt_job *job, int64_t delivered, int64_
                         receipt_add_keys(call, names, count);
                         store_call_arg_channels(call, owner == home ? partition : partition_of(names[0]));
                         store_call_arg(call, job->attempt.conv);
-                        store_call_arg(call, job->user);
-                        store_call_arg_int(call, delivered);
-                        store_call_arg_int(call, read);
+                        store_call_arg(call, store_text(mark[0]));
+                        store_call_arg_int(call, store_int(mark[1]));
+                        store_call_arg_int(call, store_int(mark[2]));
                         store_call_arg_int(call, fanout->inbox_max);
-                        for (size_t i = 0; i < count; i++)
-                                store_call_arg(call, names[i]);
+                        receipt_add_names(call, names, count);
                         if (store_call_send(call, NULL, NULL))
                                 log_debug("A receipt did not reach everyone; the next one will.");
                 }
@@ -80,10 +84,11 @@ static void receipt_tell_rest(struct receipt_job *job, int64_t delivered, int64_
 
 static void receipt_on_done(struct attempt *attempt, int answer, const struct redisReply *reply) {
         struct receipt_job *job = (struct receipt_job *)attempt;
-        if (!answer && slice_is(store_text(store_item(reply, 0)), "ok")) {
+        for (size_t i = 1; !answer && i + 2 < store_count(reply); i += 3) {
+                const struct redisReply *mark[] = { store_item(reply, i), store_item(reply, i + 1), store_item(reply, i + 2) };
                 metrics_add(RECEIPTS, 1);
                 if (attempt->roster && job->position < attempt->roster->count)
-                        receipt_tell_rest(job, store_int(store_item(reply, 1)), store_int(store_item(reply, 2)));
+                        receipt_tell_rest(job, mark);
         }
         if (job->done)
                 job->done(job->arg, answer);
@@ -91,15 +96,20 @@ static void receipt_on_done(struct attempt *attempt, int answer, const struct re
         free(job);
 }
 
-int receipt_raise(struct fanout *fanout, struct slice user, struct slice conv, uint64_t delivered, uint64_t read, receipt_done_fn done,
-                  void *arg) {
-        struct receipt_job *job = calloc(1, sizeof(*job) + user.len + conv.len);
+int receipt_raise_all(struct fanout *fanout, struct slice conv, const struct receipt_mark *marks, size_t count, receipt_done_fn done,
+                      void *arg) {
+        size_t bytes = conv.len;
+        for (size_t i = 0; i < count; i++)
+                bytes += marks[i].user.len;
+        struct receipt_job *job = calloc(1, sizeof(*job) + count * sizeof(*marks) + bytes);
         if (!job)
                 return -ENOMEM;
-        char *text = job->text;
-        job->user = slice_copy(&text, user);
-        job->delivered = delivered;
-        job->read = read;
+        char *text = (char *)(job->marks + count);
+        job->count = count;
+        for (size_t i = 0; i < count; i++) {
+                job->marks[i] = marks[i];
+                job->marks[i].user = slice_copy(&text, marks[i].user);
+        }
         job->done = done;
         job->arg = arg;
         job->attempt = (struct attempt){
@@ -115,4 +125,10 @@ int receipt_raise(struct fanout *fanout, struct slice user, struct slice conv, u
                 free(job);
         }
         return r;
+}
+
+int receipt_raise(struct fanout *fanout, struct slice user, struct slice conv, uint64_t delivered, uint64_t read, receipt_done_fn done,
+                  void *arg) {
+        struct receipt_mark mark = { user, delivered, read };
+        return receipt_raise_all(fanout, conv, &mark, 1, done, arg);
 }

@@ -75,17 +75,16 @@ local function publish_all(channels, counters, targets, letter, header, body)
   end
 end
 
--- Appends one pointer to an inbox and keeps it within its limit. Returns n.
-local function push(user_key, inbox_key, base, pointer, inbox_max)
-  local length = redis.call('RPUSH', inbox_key, pointer)
-  local n = base + length
+-- Appends pointers to an inbox and keeps it within its limit. Returns n of the last.
+local function push(user_key, inbox_key, base, inbox_max, ...)
+  local length = redis.call('RPUSH', inbox_key, ...)
   -- Trimmed with slack, so that a full inbox is not trimmed at every event.
   if length > inbox_max + 256 then
     local drop = length - inbox_max
     redis.call('LTRIM', inbox_key, drop, -1)
     redis.call('HSET', user_key, 'base', text(base + drop))
   end
-  return n
+  return base + length
 end
 
 -- Puts entry seq of conv into the inboxes of users (names[first …], keys in pairs from key on). A user whose inbox points to
@@ -101,11 +100,11 @@ local function fan_message(keys, key, names, first, conv, seq, from, inbox_max, 
     if last and last < seq then
       local base = tonumber(h[1]) or 0
       for missing = last + 1, seq - 1 do
-        local n = push(user_key, inbox_key, base, 'm ' .. text(missing) .. ' ' .. conv, inbox_max)
+        local n = push(user_key, inbox_key, base, inbox_max, 'm ' .. text(missing) .. ' ' .. conv)
         base = tonumber(redis.call('HGET', user_key, 'base')) or 0
       end
       redis.call('HSET', user_key, field, text(seq))
-      local n = push(user_key, inbox_key, base, (user == from and 'o ' or 'm ') .. text(seq) .. ' ' .. conv, inbox_max)
+      local n = push(user_key, inbox_key, base, inbox_max, (user == from and 'o ' or 'm ') .. text(seq) .. ' ' .. conv)
       address(targets, h[2], user, n)
     end
   end
@@ -119,22 +118,30 @@ local function fan_pointer(keys, key, names, first, conv, pointer, inbox_max, ta
     key = key + 2
     local h = redis.call('HMGET', user_key, 'base', 'nodes', field)
     if h[3] then
-      address(targets, h[2], user, push(user_key, inbox_key, tonumber(h[1]) or 0, pointer, inbox_max))
+      address(targets, h[2], user, push(user_key, inbox_key, tonumber(h[1]) or 0, inbox_max, pointer))
     end
   end
 end
 
--- The same for receipts, which collapse: the receipts hash remembers the latest n and the watermarks that it tells; older pointers
--- are passed over by sync. So a page tells of each n what was true then: what comes behind it is never less.
-local function fan_receipt(keys, key, names, first, conv, about, marks, inbox_max, targets)
-  local field = 'c:' .. conv
+-- The same for receipts of one conversation, which collapse: the receipts hash remembers the latest n and the watermarks that it
+-- tells; older pointers are passed over by sync. So a page tells of each n what was true then: what comes behind it is never less.
+-- rose: user, marks … Each member is told of all of them; the address is the n of the first.
+local function fan_receipts(keys, key, names, first, conv, rose, inbox_max, targets)
+  local field, pointers, fields = 'c:' .. conv, {}, {}
+  for i = 1, #rose, 2 do
+    pointers[#pointers + 1] = 'r ' .. rose[i] .. ' ' .. conv
+    fields[i] = conv .. ' ' .. rose[i]
+  end
   for i = first, #names do
     local user, user_key, inbox_key, receipts_key = names[i], keys[key], keys[key + 1], keys[key + 2]
     key = key + 3
     local h = redis.call('HMGET', user_key, 'base', 'nodes', field)
     if h[3] then
-      local n = push(user_key, inbox_key, tonumber(h[1]) or 0, 'r ' .. about .. ' ' .. conv, inbox_max)
-      redis.call('HSET', receipts_key, conv .. ' ' .. about, text(n) .. ' ' .. marks)
+      local n = push(user_key, inbox_key, tonumber(h[1]) or 0, inbox_max, unpack(pointers)) - #pointers + 1
+      for k = 2, #rose, 2 do
+        fields[k] = text(n + k / 2 - 1) .. ' ' .. rose[k]
+      end
+      redis.call('HSET', receipts_key, unpack(fields))
       address(targets, h[2], user, n)
     end
   end

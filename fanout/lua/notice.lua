@@ -71,7 +71,7 @@ redis.register_function('b1_notify', function(keys, args)
   local at = text(now)
   local till = args[6] == '0' and '0' or text(now + tonumber(args[6]))
   local h = redis.call('HMGET', keys[1], 'base', 'nodes')
-  local n = push(keys[1], keys[2], tonumber(h[1]) or 0, 'x ' .. at .. ' ' .. op, tonumber(args[10]))
+  local n = push(keys[1], keys[2], tonumber(h[1]) or 0, tonumber(args[10]), 'x ' .. at .. ' ' .. op)
   if collapse ~= '' then
     local before = redis.call('HGET', notices, 'c:' .. collapse)
     local s = before and notice_state(notices, before)

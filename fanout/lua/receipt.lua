@@ -1,11 +1,30 @@
 -- SPDX-License-Identifier: Apache-2.0
--- b1_receipt: raises a member's watermarks and tells the members.
+-- b1_receipt: raises watermarks of members of one conversation, and tells all its members.
 --
 -- KEYS  conv, members, then user, inbox and receipts of each name
--- ARGV  channels, counters, conv, user, delivered, read, mv, inbox_max, quiet (1: raise, tell nobody), names …
--- gives {'ok', delivered, read} | {'same', delivered, read} | {'members', mv, names} | {'err', code}
+-- ARGV  channels, counters, conv, mv, inbox_max, how many marks, user delivered read …, names …
+-- gives {'ok', user, delivered, read …} (those that rose) | {'members', mv, names} | {'err', code}
 --
 -- receipt#1  Watermarks only rise, never above the conversation's seq, and delivered is never below read.
+-- receipt#2  One mark that cannot be is an error; of several, it is passed over.
+
+-- What a mark makes of a packed member: role, delivered, read (nil: they stand already), or nil and an error code.
+local function mark_member(packed, seq, delivered, read)
+  local role, old_delivered, old_read = member_of(packed)
+  if not role then
+    return nil, 'forbidden'
+  end
+  if read > seq or delivered > seq then
+    return nil, 'bad_request'
+  end
+  read = math.max(old_read, read)
+  delivered = math.max(old_delivered, delivered, read)
+  if read == old_read and delivered == old_delivered then
+    return role
+  end
+  return role, delivered, read
+end
+
 redis.register_function('b1_receipt', function(keys, args)
   local h = redis.call('HMGET', keys[1], 'seq', 'mv', 'kind')
   if not h[3] then
@@ -14,30 +33,36 @@ redis.register_function('b1_receipt', function(keys, args)
   if h[3] == 'channel' then
     return { 'err', 'channel' }
   end
-  local role, delivered, read = member_of(redis.call('HGET', keys[2], args[4]))
-  if not role then
-    return { 'err', 'forbidden' }
+  local seq, count = tonumber(h[1]), tonumber(args[6])
+  local out, rose, members = { 'ok' }, {}, {}
+  for i = 7, 4 + count * 3, 3 do
+    local user = args[i]
+    local role, delivered, read = mark_member(redis.call('HGET', keys[2], user), seq, tonumber(args[i + 1]), tonumber(args[i + 2]))
+    if not role and count == 1 then
+      return { 'err', delivered }
+    end
+    if role and read then
+      local marks = text(delivered) .. ' ' .. text(read)
+      members[#members + 1] = user
+      members[#members + 1] = role .. ' ' .. marks
+      rose[#rose + 1] = user
+      rose[#rose + 1] = marks
+      for _, value in ipairs({ user, delivered, read }) do
+        out[#out + 1] = value
+      end
+    end
   end
-  local seq, new_delivered, new_read = tonumber(h[1]), tonumber(args[5]), tonumber(args[6])
-  if new_read > seq or new_delivered > seq then
-    return { 'err', 'bad_request' }
+  if #rose == 0 then
+    return out
   end
-  new_read = math.max(read, new_read)
-  new_delivered = math.max(delivered, new_delivered, new_read)
-  if new_read == read and new_delivered == delivered then
-    return { 'same', delivered, read }
-  end
-  if h[2] ~= args[7] and args[9] ~= '1' then
+  if h[2] ~= args[4] then
     return stale(keys[1], keys[2])
   end
-  local marks = text(new_delivered) .. ' ' .. text(new_read)
-  redis.call('HSET', keys[2], args[4], role .. ' ' .. marks)
-  if args[9] ~= '1' then
-    local targets = {}
-    fan_receipt(keys, 3, args, 10, args[3], args[4], marks, tonumber(args[8]), targets)
-    publish_all(args[1], args[2], targets, 'R', args[3] .. ' ' .. args[4] .. ' ' .. marks, '')
-  end
-  return { 'ok', new_delivered, new_read }
+  redis.call('HSET', keys[2], unpack(members))
+  local targets = {}
+  fan_receipts(keys, 3, args, 7 + count * 3, args[3], rose, tonumber(args[5]), targets)
+  publish_all(args[1], args[2], targets, 'R', args[3] .. ' ' .. table.concat(rose, ' '), '')
+  return out
 end)
 
 -- b1_tell_receipt: the rest of the members, as in b1_deliver. Calls may overtake each other: what is not above what a member was told
@@ -51,7 +76,7 @@ redis.register_function('b1_tell_receipt', function(keys, args)
     local packed = redis.call('HGET', keys[k + 3], args[3] .. ' ' .. args[4])
     local delivered, read = string.match(packed or '', '^%d+ (%d+) (%d+)$')
     if not delivered or tonumber(delivered) + tonumber(read) < sum then
-      fan_receipt({ keys[k + 1], keys[k + 2], keys[k + 3] }, 1, { args[i] }, 1, args[3], args[4], marks, tonumber(args[7]), targets)
+      fan_receipts({ keys[k + 1], keys[k + 2], keys[k + 3] }, 1, { args[i] }, 1, args[3], { args[4], marks }, tonumber(args[7]), targets)
     end
   end
   publish_all(args[1], args[2], targets, 'R', args[3] .. ' ' .. args[4] .. ' ' .. marks, '')

@@ -182,9 +182,14 @@ class Store:
         return self.call('deliver', self.pairs(names), CHANNELS, COUNTERS, conv, seq, session, '7 message  %s dev op' % sender, body, inbox_max,
                          *names)
 
-    def receipt(self, conv, user, delivered, read, names, version=1, quiet=0):
+    def receipts(self, conv, marks, names, version=1):
+        """marks: (user, delivered, read) …"""
+        flat = [word for mark in marks for word in mark]
         return self.with_counted(self.call('receipt', [key('c', conv), key('m', conv)] + self.pairs(names, 'uir'), CHANNELS, COUNTERS, conv,
-                                           user, delivered, read, self.versions[version], 1000, quiet, *names))
+                                           self.versions[version], 1000, len(marks), *flat, *names))
+
+    def receipt(self, conv, user, delivered, read, names, version=1):
+        return self.receipts(conv, [(user, delivered, read)], names, version)
 
     def tell_receipt(self, conv, user, delivered, read, names):
         return self.call('tell_receipt', self.pairs(names, 'uir'), CHANNELS, COUNTERS, conv, user, delivered, read, 1000, *names)

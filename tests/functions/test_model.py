@@ -26,7 +26,7 @@ FAULTS = [  # file, text, by: what a slip of the pen could be
     ('common.lua', "local counter = redis.call('INCR', counter_key)", "local counter = redis.call('GET', counter_key) or 1"),
     ('append.lua', "local seq = tonumber(h[2]) + 1", "local seq = tonumber(h[2]) + (tonumber(h[2]) == 40 and 2 or 1)"),
     ('append.lua', "redis.call('HSET', keys[4], digest, id)", ''),
-    ('receipt.lua', 'new_read = math.max(read, new_read)', ''),
+    ('receipt.lua', 'read = math.max(old_read, read)', ''),
     ('inbox.lua', 'low = math.min(low, tonumber(at))', 'low = math.max(low, tonumber(at))'),
     ('inbox.lua', "redis.call('HSET', user_key, 'base', text(low))", "redis.call('HSET', user_key, 'base', text(low - 1))"),
     ('inbox.lua', 'high[conv] = math.max(high[conv] or 0, tonumber(seq))', 'high[conv] = high[conv] or tonumber(seq)'),
@@ -190,7 +190,7 @@ class Model:
             before = members[user]
             read = max(read, before[1])
             members[user] = [max(delivered, read, before[0]), read]
-            demand(answer == ['same' if before == members[user] else 'ok'] + members[user], 'receipt#1', answer, members[user])
+            demand(answer == ['ok'] + ([] if before == members[user] else [user] + members[user]), 'receipt#1', answer, members[user])
 
     def step_ack(self):
         user = self.pick(USERS[:-1])  # the last one acknowledges nothing: that inbox meets its limit
