@@ -15,6 +15,7 @@ struct cast_job {
         struct attempt attempt; /* first */
         struct slice from, header, body;
         char letter;
+        uint32_t position, next; /* members from which on this call names them, and the one behind it */
         cast_done_fn done;
         void *arg;
         char text[];
@@ -25,9 +26,8 @@ static void cast_build(struct attempt *attempt, struct call *call, const struct 
         struct store *store = attempt->fanout->store;
         unsigned partition = partition_of(attempt->conv);
         struct slice names[LIMIT_DELIVER_USERS];
-        uint32_t position = 0;
-        /* Ephemera of larger groups reach the first members only: a group of hundreds does not want to see all typing. */
-        size_t count = roster_take(roster, store, store_owner(store, partition), &position, names, LIMIT_DELIVER_USERS);
+        job->next = job->position;
+        size_t count = roster_take(roster, store, store_owner(store, partition), &job->next, names, LIMIT_DELIVER_USERS);
         store_call_key(call, KEY_CONV, attempt->conv);
         store_call_key(call, KEY_MEMBERS, attempt->conv);
         for (size_t i = 0; i < count; i++)
@@ -45,6 +45,14 @@ static void cast_build(struct attempt *attempt, struct call *call, const struct 
 
 static void cast_on_done(struct attempt *attempt, int answer, const struct redisReply *reply) {
         struct cast_job *job = (struct cast_job *)attempt;
+        /* Large groups take several calls. Should the members change in between, some may miss it or get it twice: it is ephemeral. */
+        if (!answer && attempt->roster && job->next < attempt->roster->count) {
+                job->position = job->next;
+                answer = attempt_start(attempt);
+                if (!answer)
+                        return;
+                answer = FANOUT_E_UNAVAILABLE;
+        }
         if (job->done)
                 job->done(job->arg, answer);
         attempt_deinit(attempt);

@@ -46,6 +46,10 @@ const world = [
     say: 'USERS in KIND CONV', eg: 'alice and bob in direct #pair',
     do: (w, { users, kind, conv }) => w.makeConversation(conv, users, kind),
   },
+  {
+    say: 'NUMBER strangers and then USERS in CONV', eg: '200 strangers and then bob in #room', // the store lists them in this order
+    do: (w, { number, users, conv }) => w.makeConversation(conv, [...Array.from({ length: number }, (_, i) => `stranger${i}`), ...users]),
+  },
   { say: 'USERS in open channel CONV', eg: 'alice in open channel #news', do: (w, { users, conv }) => w.makeConversation(conv, users, 'channel', { public: true }) },
   // -- the backend
   {
