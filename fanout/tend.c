@@ -22,6 +22,7 @@ enum {
         TEND_HAVE = 64,      /* members asked about in one call */
         TEND_GONE = 16,      /* nodes remembered until the end of a walk */
         TEND_PATTERN_BYTES = 512,
+        TEND_SILENT_MS = 15 * 60 * 1000, /* a conversation that nobody wrote to for so long gets a log that fits */
 };
 
 enum tend_todo {
@@ -220,8 +221,12 @@ static void tend_logs(struct tend *tend, enum tend_todo todo) {
                 store_call_key(call, KEY_CONV, conv);
                 store_call_key(call, KEY_LOG, conv);
                 store_call_key(call, KEY_STATES, conv);
+                store_call_key(call, KEY_COPY, conv);
+                store_call_key(call, KEY_OPS, conv);
+                store_call_key(call, KEY_OPS_OLD, conv);
         }
         store_call_arg_int(call, todo == TEND_LOG ? tend->ages.log_ms : tend->ages.delivered_ms);
+        store_call_arg_int(call, TEND_SILENT_MS);
         for (size_t i = 0; i < tend->batch_count; i++) {
                 if (todo == TEND_LOG)
                         store_call_arg_text(call, "");

@@ -54,7 +54,7 @@ redis.register_function('b1_erase', function(keys, args)
   if h[2] and h[1] ~= h[2] then
     return 1
   end
-  redis.call('HDEL', keys[1], 'er')
+  redis.call('HDEL', keys[1], 'er', 'ft')
   return 0
 end)
 

@@ -9,6 +9,7 @@
 -- at that time is as old as the mark at least.
 local TEND_MARKS = 16 -- within the age of an inbox: so it is right to a sixteenth of it
 local TEND_STEP = 1000 -- entries dropped from one log in one call
+local TEND_FIT = 128 -- entries of a log that is made to fit: of a longer one the last block is little
 
 -- b1_walk: one step of the walk over all keys.
 -- KEYS store   ARGV from ('' : where the walk of whoever did it before stands), pattern, count   gives {next ('0': over), key …}
@@ -201,19 +202,38 @@ local function tend_log(log_key, states_key, at, seq, upto, oldest)
   return cut > low + TEND_STEP - 1 and 1 or 0
 end
 
--- b1_tend_convs: drops from logs what is too old.
--- KEYS conv, log, states of each   ARGV age_ms (0: no limit), then for each the seq up to which it counts ('' all)
+-- Redis gives the last block of a stream its full size at once (stream-node-max-bytes, or 4 KiB), which is most of a short log's
+-- memory. A copy fits; ft is the seq at which it was made.
+local function tend_fit(conv_key, log_key, copy_key, seq)
+  if redis.call('XLEN', log_key) <= TEND_FIT then
+    redis.call('COPY', log_key, copy_key, 'REPLACE')
+    redis.call('RENAME', copy_key, log_key)
+  end
+  redis.call('HSET', conv_key, 'ft', text(seq))
+end
+
+-- b1_tend_convs: drops from logs what is too old, and what is nobody's use any more.
+-- KEYS conv, log, states, copy, ops, ops_old of each
+-- ARGV age_ms (0: no limit), silent_ms (of who was silent for so long the log is made to fit), then for each the seq up to which age_ms counts
+-- ('' all)
 -- gives for each {kind ('' if there is none), seq, 1 if it has a log, 1 if there is more to drop, 1 if texts wait for b1_erase}
 register_freeing('b1_tend_convs', function(keys, args)
-  local now, out, age_ms = now_ms(), {}, tonumber(args[1])
-  for k = 1, #keys, 3 do
-    local h = redis.call('HMGET', keys[k], 'kind', 'seq', 'at', 'er')
-    local seq, more = tonumber(h[2]) or 0, 0
-    local upto = tonumber(args[2 + (k - 1) / 3]) or seq
+  local now, out, age_ms, silent_ms = now_ms(), {}, tonumber(args[1]), tonumber(args[2])
+  for k = 1, #keys, 6 do
+    local conv_key, log_key = keys[k], keys[k + 1]
+    local h = redis.call('HMGET', conv_key, 'kind', 'seq', 'at', 'er', 'ft')
+    local seq, at, more = tonumber(h[2]) or 0, tonumber(h[3]) or 0, 0
+    local upto = tonumber(args[3 + (k - 1) / 6]) or seq
     if h[1] and age_ms > 0 then
-      more = tend_log(keys[k + 1], keys[k + 2], tonumber(h[3]) or 0, seq, upto, now - age_ms)
+      more = tend_log(log_key, keys[k + 2], at, seq, upto, now - age_ms)
     end
-    out[#out + 1] = { h[1] or '', seq, redis.call('EXISTS', keys[k + 1]), more, h[4] and 1 or 0 }
+    local has_log = redis.call('EXISTS', log_key)
+    if h[1] and has_log == 1 and not h[4] and at < now - silent_ms and tonumber(h[5]) ~= seq then
+      tend_fit(conv_key, log_key, keys[k + 3], seq)
+    elseif has_log == 0 and h[3] and at < now and redis.call('EXISTS', keys[k + 4], keys[k + 5]) == 0 then
+      redis.call('HDEL', conv_key, 'at', 'oa', 'lm', 'ft') -- times and marks of what is gone
+    end
+    out[#out + 1] = { h[1] or '', seq, has_log, more, h[4] and 1 or 0 }
   end
   return out
 end)

@@ -242,8 +242,8 @@ class Store:
     def tend_users(self, *users, device_ms=1000000, inbox_ms=0):
         return self.call('tend_users', self.pairs(users, 'uidr'), device_ms, inbox_ms)
 
-    def tend_conv(self, conv, age_ms=0, upto=''):
-        return self.call('tend_convs', [key(letter, conv) for letter in 'cls'], age_ms, upto)[0]
+    def tend_conv(self, conv, age_ms=0, upto='', silent_ms=10 ** 12):
+        return self.call('tend_convs', [key(letter, conv) for letter in 'clsLoO'], age_ms, silent_ms, upto)[0]
 
     def all_have(self, conv, seq, *users):
         return self.call('all_have', self.pairs(users, 'uid'), conv, seq)

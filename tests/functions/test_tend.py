@@ -169,6 +169,35 @@ class Logs(Tend):
         self.store.tend_conv('c', 1, upto=10)
         self.assertEqual(self.link('EXISTS', key('l', 'c')), 0)
 
+    def test_a_silent_conversations_log_is_made_to_fit_once_and_loses_nothing(self):
+        before = self.link('XRANGE', key('l', 'c'), '-', '+')
+        large = self.link('MEMORY', 'USAGE', key('l', 'c'))
+        self.store.tend_conv('c', silent_ms=2 * DAY_MS)
+        self.assertEqual(self.link('MEMORY', 'USAGE', key('l', 'c')), large)  # written to yesterday
+        self.store.tend_conv('c', silent_ms=DAY_MS // 2)
+        self.assertLess(self.link('MEMORY', 'USAGE', key('l', 'c')), large / 2)
+        self.assertEqual(self.link('XRANGE', key('l', 'c'), '-', '+'), before)
+        self.assertEqual(self.link('EXISTS', key('L', 'c')), 0)
+        self.link('CONFIG', 'RESETSTAT')
+        self.store.tend_conv('c', silent_ms=DAY_MS // 2)
+        self.assertNotIn('cmdstat_copy', self.link('INFO', 'commandstats'))
+        self.assertEqual(self.store.append('c', 'ann', 'next', NAMES)[:2], ['ok', 11])
+        self.store.tend_conv('c', silent_ms=-1)
+        self.assertEqual(self.seqs(), list(range(1, 12)))
+
+    def test_nothing_of_a_drained_conversation_is_left_but_what_it_needs(self):
+        self.store.append('c', 'ann', 'next', NAMES)
+        fields = ['epoch', 'kind', 'mv', 'seq']
+        self.store.tend_conv('c', 1, silent_ms=-1)
+        self.link('DEL', key('l', 'c'))
+        self.store.tend_conv('c', 1)
+        self.assertIn('oa', self.link('HGETALL', key('c', 'c'))[::2])  # its op is remembered
+        self.link('DEL', key('o', 'c'))
+        self.store.tend_conv('c', 1)
+        self.assertEqual(sorted(self.link('HGETALL', key('c', 'c'))[::2]), fields)
+        self.assertEqual(self.store.append('c', 'ann', 'again', NAMES)[:2], ['ok', 12])
+        self.assertEqual(self.store.append('c', 'ann', 'again', NAMES)[:2], ['dup', 12])
+
     def test_unknown_and_deleted_conversations_are_nothing(self):
         self.assertEqual(self.store.tend_conv('x', 1), ['', 0, 0, 0, 0])
         self.store.delete('c', 1, NAMES)
