@@ -20,9 +20,9 @@ void breaker_init(struct breaker *breaker) {
 }
 
 static void open_for(struct breaker *breaker, uint64_t now_ms, uint64_t span_ms) {
-        breaker->state = BREAKER_OPEN;
-        if (now_ms + span_ms > breaker->until_ms)
+        if (breaker->state != BREAKER_OPEN || now_ms + span_ms > breaker->until_ms)
                 breaker->until_ms = now_ms + span_ms;
+        breaker->state = BREAKER_OPEN;
         breaker->recent = breaker->count = 0;
 }
 

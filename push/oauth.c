@@ -27,7 +27,7 @@ enum {
         ASK_BASE_MS = 2000,
         ASK_MOST_MS = 120000,
         REFUSED_LEAST_MS = 30000, /* a wrong clock or a revoked key do not mend themselves at once */
-        YOUNG_MS = 10000,         /* one that is refused so soon after it came: another would be too */
+        YOUNG_MS = 1000,          /* one that is refused so soon after it came: another would be too */
 };
 
 struct oauth {
