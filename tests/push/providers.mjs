@@ -5,12 +5,13 @@
 
 import { Tap } from '../lib/tap.mjs';
 import { apnsCases } from './apns_cases.mjs';
+import { otherCases } from './other_cases.mjs';
 import { authority } from './stage.mjs';
 
 const words = process.argv.slice(2);
 const tap = new Tap('the providers of push');
 try {
-  for (const [sentence, work] of apnsCases)
+  for (const [sentence, work] of [...apnsCases, ...otherCases])
     if (words.every((word) => sentence.includes(word))) await tap.run(sentence, work);
 } finally {
   authority.remove();
