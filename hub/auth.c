@@ -26,6 +26,8 @@
 
 #define SKEW_MS INT64_C(30000) /* clocks that NTP keeps are much closer; RFC 7519 section 4.1.4 allows "a few minutes" */
 
+enum { AUTH_SECRET_BYTES = 32 }; /* what RFC 7518 section 3.2 demands of HS256 */
+
 struct auth {
         struct jwk_set *keys;
         const struct verifier *signer; /* of keys; NULL without a secret */
@@ -52,9 +54,15 @@ static bool is_set(const char *text) {
         return text && text[0] != '\0';
 }
 
-static int add_secret(struct auth *auth, const char *secret, char **ret_error) {
-        char *error = NULL;
-        int r = jwk_set_add_secret(auth->keys, slice_of(secret), &auth->signer, &error);
+/* In development mode a short one will do: it signs as if zeros were behind it (RFC 2104 section 2). */
+static int add_secret(struct auth *auth, const char *secret, bool may_be_short, char **ret_error) {
+        char *error = NULL, padded[AUTH_SECRET_BYTES] = "";
+        struct slice key = slice_of(secret);
+        if (may_be_short && key.len < sizeof(padded)) {
+                memcpy(padded, key.ptr, key.len);
+                key = (struct slice){ padded, sizeof(padded) };
+        }
+        int r = jwk_set_add_secret(auth->keys, key, &auth->signer, &error);
         if (r == JWK_E_INVALID)
                 r = refuse(ret_error, "auth.jwt_secret: %s", error);
         free(error);
@@ -106,7 +114,7 @@ int auth_new(const struct config *config, struct auth **ret_auth, char **ret_err
 
         int r = jwk_set_new(&auth->keys);
         if (r == 0 && is_set(config->jwt_secret))
-                r = add_secret(auth, config->jwt_secret, ret_error);
+                r = add_secret(auth, config->jwt_secret, config->dev, ret_error);
         if (r == 0 && is_set(config->jwks_file))
                 r = add_file(auth, config->jwks_file, ret_error);
         if (r == 0 && is_set(config->api_key))

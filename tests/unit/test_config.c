@@ -551,6 +551,7 @@ static void a_short_jwt_secret_is_refused_but_none_is_fine(void **state) {
         set_env("BELFRY_JWT_SECRET", "0123456789abcdef0123456789abcde");
         assert_int_equal(LOAD_BARE(), CONFIG_E_INVALID);
         assert_string_equal(t.error, "jwt_secret has 31 bytes, but must have at least 32.");
+        assert_int_equal(LOAD("--dev"), 0);
         set_env("BELFRY_JWT_SECRET", SECRET32);
         assert_int_equal(LOAD_BARE(), 0);
         set_env("BELFRY_JWT_SECRET", NULL);
