@@ -25,6 +25,7 @@
 #include "base/chance.h"
 #include "base/clock.h"
 #include "base/frame.h"
+#include "base/limiter.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -38,6 +39,7 @@ enum {
         NODE_PROBE_MS = 3000,
         NODE_HEADS = 128,           /* users of one question for heads */
         NODE_NAME_BYTES = 256,      /* a key of ours */
+        NODE_TYPING_MS = 1900,      /* a session says so every 2 s, of which the way may have taken some */
         NODE_EPHEMERAL_BYTES = 2 * LIMIT_FRAME_BYTES,
 };
 
@@ -60,6 +62,7 @@ struct node {
         uint64_t polled[PARTITIONS];    /* what the counter was at the poll before */
         bool polling;
         uint64_t probe_back_ms;
+        struct limiter *typists;        /* by conversation and typist, in a time in which NODE_TYPING_MS are a second */
         bool repair_again, repairing;
         void (*on_closed)(void *context);
         void *closed_context;
@@ -340,9 +343,18 @@ static void node_give_ephemeral(struct subscriber *subscriber, uint64_t n, void 
         subscriber->calls->on_ephemeral(subscriber, ephemeral->frame);
 }
 
+/* Each session throttles its own typing; of a user who types on several devices at once, one is enough. */
+static bool node_types_too_often(struct node *node, struct slice typist) {
+        uint64_t retry_ms;
+        return !limiter_allow(node->typists, typist, clock_monotonic_ms() * 1000 / NODE_TYPING_MS, &retry_ms);
+}
+
 static void node_on_ephemeral(struct node *node, struct node_message *message) {
         struct slice header = message->header;
         struct slice conv = words_take(&header, ' '), user = words_take(&header, ' ');
+        if (message->letter == 'T' && slice_is(header, "1") &&
+            node_types_too_often(node, (struct slice){ conv.ptr, conv.len + 1 + user.len }))
+                return;
         struct node_ephemeral ephemeral = { 0 };
         _cleanup_buf_ struct buf text = BUF_INIT(NODE_EPHEMERAL_BYTES);
         buf_add_text(&text, message->letter == 'T' ? "{\"type\":\"typing\",\"conv\":" : "{\"type\":\"signal\",\"conv\":");
@@ -573,8 +585,10 @@ struct node *node_open(struct fanout *fanout, const struct node_options *options
                 .on_down = node_on_link_down,
                 .on_push = node_on_push,
         };
-        node->link = link_open(options->loop, &link_options);
+        node->typists = limiter_new(1, 1);
+        node->link = node->typists ? link_open(options->loop, &link_options) : NULL;
         if (!node->link) {
+                limiter_free(node->typists);
                 free(node);
                 return NULL;
         }
@@ -591,6 +605,7 @@ static void node_on_link_closed(void *context) {
         }
         void (*on_closed)(void *context) = node->on_closed;
         void *closed_context = node->closed_context;
+        limiter_free(node->typists);
         free(node);
         on_closed(closed_context);
 }
