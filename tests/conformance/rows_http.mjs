@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // rows_http.mjs: cases of the walk (walk.mjs) for PROTOCOL.md sections 1 (tokens), 6, push, 7, HTTP, and 8, the program.
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { createSign, generateKeyPairSync, sign as signRaw } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFolder } from '../lib/started.mjs';
+import { makeToken } from '../lib/token.mjs';
 import { eventually } from '../lib/until.mjs';
 import { API_KEY, JWT_SECRET, expect, told } from './scene.mjs';
+
+// Runs a program and gives { status, stdout, stderr }; the other cases go on meanwhile.
+const run = (program, args, env) =>
+  new Promise((resolve) => execFile(program, args, { env: { ...process.env, ...env } }, (error, stdout, stderr) => resolve({ status: error ? error.code : 0, stdout, stderr })));
 
 const backend = [
   {
@@ -314,7 +319,7 @@ const alone = [
       const hub = await scene.ownHub({ data, workers: 2, args: ['--config', file], env: { BELFRY_JWT_SECRET: '', BELFRY_API_KEY: '' } });
       expect(hub.workers().length === 2, `${hub.workers().length} workers: a flag goes before the file`);
       for (const [name, value] of [['appendonly', 'yes'], ['appendfsync', 'always']]) {
-        const { stdout } = spawnSync('redis-cli', ['-s', hub.redisSocket(), 'CONFIG', 'GET', name], { encoding: 'utf8' });
+        const { stdout } = await run('redis-cli', ['-s', hub.redisSocket(), 'CONFIG', 'GET', name]);
         expect(stdout.trim().split('\n')[1] === value, `${name} is ${stdout}`);
       }
       const ann = await scene.device('ann', 'phone', { hub });
@@ -322,7 +327,7 @@ const alone = [
       await scene.call(201, 'PUT', scene.conv('room'), { hub, body: { members: [scene.name('ann'), scene.name('bob')] } });
       ann.tell('typing', { conv: scene.name('room'), active: true });
       await bob.until(() => bob.frames.typing[0]?.ttl_ms === 4000, 'the file counts');
-      const { status, stderr } = spawnSync(hub.program, ['serve', '--workers', 'many'], { encoding: 'utf8' });
+      const { status, stderr } = await run(hub.program, ['serve', '--workers', 'many']);
       expect(status === 2 && stderr.split('\n').length === 2, `a wrong option ends with ${status}: ${stderr}`);
     },
   },
@@ -331,15 +336,29 @@ const alone = [
     holds: 'it is welcome, and ends when it should',
     async run(scene) {
       const hub = scene.hub();
-      const env = { ...process.env, BELFRY_JWT_SECRET: JWT_SECRET };
+      const env = { BELFRY_JWT_SECRET: JWT_SECRET };
       for (const [args, ttl_s] of [[[], 3600], [['--ttl', '60'], 60]]) {
-        const token = execFileSync(hub.program, ['token', '--user', scene.name('ann'), '--device', 'cli', ...args], { env }).toString().trim();
+        const token = (await run(hub.program, ['token', '--user', scene.name('ann'), '--device', 'cli', ...args], env)).stdout.trim();
         const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
         expect(Math.abs(claims.exp - Date.now() / 1000 - ttl_s) < 10, () => told(claims));
         const raw = await scene.session('ann', 'cli', { token });
         expect(raw.welcome.user === scene.name('ann') && raw.welcome.device === 'cli', () => told(raw.welcome));
       }
-      expect(spawnSync(hub.program, ['token'], { env }).status === 2, 'without a user it ends well');
+      expect((await run(hub.program, ['token'], env)).status === 2, 'without a user it ends well');
+    },
+  },
+  {
+    row: 'Secrets come from `BELFRY_JWT_SECRET` and `BELFRY_API_KEY`, or from files named in the configuration.',
+    holds: 'with --dev also a secret that is too short to be safe, which is refused without',
+    async run(scene) {
+      const env = { BELFRY_JWT_SECRET: 'too short', BELFRY_API_KEY: 'k' };
+      const hub = await scene.ownHub({ env });
+      const token = (await run(hub.program, ['token', '--user', 'ann', '--device', 'd'], env)).stdout.trim();
+      const ours = makeToken('too short', { sub: 'ann', dev: 'd' });
+      for (const each of [token, ours]) expect((await scene.session('ann', 'd', { hub, token: each })).welcome.user === 'ann', 'it is not welcome');
+      await scene.call(200, 'GET', '/v1/users/ann/presence', { hub, key: 'k' });
+      const { status, stderr } = await run(hub.program, ['serve', '--data', hub.data], env);
+      expect(status === 2 && /32/.test(stderr), `without --dev it ended with ${status}: ${stderr}`);
     },
   },
   {

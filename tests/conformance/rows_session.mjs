@@ -84,8 +84,8 @@ const transport = [
       early.text({ type: 'ping', id: 1 });
       const { code } = await early.over();
       expect(early.messages[0].code === 'unauthorized' && early.messages[0].id === 1 && code === 4401, () => `${told(early.messages)} ${code}`);
-      const silent = await scene.socket(); // the hubs of a walk wait 2 s
       const opened = Date.now();
+      const silent = await scene.socket(); // the hubs of a walk wait 2 s
       const over = await silent.over();
       expect(over.code === 4408 && Date.now() - opened >= 1900, () => `closed with ${over.code} after ${Date.now() - opened} ms`);
     },
