@@ -63,10 +63,9 @@ async function quiet() {
 
 if (mode === 'last') {
   await quiet();
-  const { head } = await client.request('ping').then(() => ({ head: client.cursor.n }));
   const views = {};
   for (const conv of convs) views[conv] = (await client.messages(conv, { limit: 100000 })).map(({ seq, op, from, body, deleted, state }) => ({ seq, op, from, body, deleted, state }));
-  say(`view ${JSON.stringify({ head, views, pending: client.pending().map(({ op, state, reason }) => ({ op, state, reason })), metrics: client.measure() })}`);
+  say(`view ${JSON.stringify({ views, pending: client.pending().map(({ op, state, reason }) => ({ op, state, reason })), metrics: client.measure() })}`);
   await client.close();
 } else {
   for (;;) {
