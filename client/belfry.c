@@ -142,7 +142,7 @@ static int send_kind(struct belfry *client, const char *conv, const char *kind, 
         struct errand_target target = { about ? about->op : NULL, about ? about->seq : 0 };
         unsigned char chance[10];
         char op[UUID_SIZE];
-        bool folded = false;
+        char carrier[LIMIT_OP_BYTES + 1] = "";
         int r;
 
         if (!conv || (about && !about->op && about->seq < 1) || (!body && strcmp(kind, "delete") != 0))
@@ -151,10 +151,10 @@ static int send_kind(struct belfry *client, const char *conv, const char *kind, 
         uuid_print(op, clock_wall_ms(), chance);
         host_lock(client);
         r = error_of_engine(client, engine_send(host_engine(client), op, slice_of(conv), kind, about ? &target : NULL,
-                                                slice_of(body), &folded));
+                                                slice_of(body), carrier));
         host_unlock(client);
         if (r == BELFRY_OK && ret_op)
-                snprintf(ret_op, BELFRY_OP_SIZE, "%s", folded ? "" : op);
+                snprintf(ret_op, BELFRY_OP_SIZE, "%s", carrier);
         return r;
 }
 

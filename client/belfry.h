@@ -134,7 +134,8 @@ struct belfry_about {
         const char *op;
         int64_t seq;
 };
-/* op: NULL, or BELFRY_OP_SIZE bytes for the name of the item. Folded into a waiting item it is "". */
+/* op: NULL, or BELFRY_OP_SIZE bytes for the name of the item that carries it; "" if it was folded into the message, which waits.
+ */
 BELFRY_API int belfry_send(struct belfry *client, const char *conv, const char *body, char *op);
 BELFRY_API int belfry_edit(struct belfry *client, const char *conv, struct belfry_about about, const char *body, char *op);
 BELFRY_API int belfry_delete(struct belfry *client, const char *conv, struct belfry_about about, char *op);
@@ -160,7 +161,8 @@ BELFRY_API int belfry_ask(struct belfry *client, const char *json);
 /* ---- reading the store ---- */
 
 BELFRY_API int belfry_conversations(struct belfry *client, belfry_each_fn each, void *context);
-/* Oldest first: up to limit entries before seq (0: the latest). */
+/* Messages, oldest first, up to limit of them before seq (0: the latest), as they will be when all that waits is done: with the
+ * edits and deletions of the outbox. New ones that wait there are in belfry_outbox(). */
 BELFRY_API int belfry_entries(struct belfry *client, const char *conv, int64_t before, int limit, belfry_each_fn each,
                               void *context);
 /* What waits or was set aside; conv NULL: everywhere. */

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/backoff.h"
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/scan.h"
@@ -21,7 +20,7 @@
 #include "client/errand.h"
 #include "client/inbound.h"
 #include "client/ledger.h"
-#include "client/retry.h"
+#include "client/redial.h"
 #include "client/speech.h"
 #include "client/tally.h"
 
@@ -43,14 +42,14 @@ struct engine {
         char token[LIMIT_TOKEN_BYTES + 1];
         enum engine_state state;
         int error;
-        struct retry retry;
+        struct redial retry;
         uint64_t now_ms;
         int64_t wall_ms;
         bool has_token, token_refused;
-        bool is_open;       /* the WebSocket is */
-        bool told_wait;     /* the hub named the delay */
-        bool resync, renew; /* renew: the token is about to expire */
-        int64_t goaway_ms;  /* -1: none */
+        bool is_open;      /* the WebSocket is */
+        bool told_wait;    /* the hub named the delay */
+        bool renew;        /* renew: the token is about to expire */
+        int64_t goaway_ms; /* -1: none */
 
         uint64_t retry_at, welcome_at, ack_at, ping_at, dead_at, ask_at;
         uint64_t welcomed_ms, heard_ms, ping_ms;
@@ -82,9 +81,7 @@ static void flush(struct engine *engine) {
 
 /* ---- states ---- */
 
-static uint64_t draw(void *context) {
-        struct engine *engine = context;
-
+static uint64_t draw(struct engine *engine) {
         return engine->port.chance(engine->port.context);
 }
 
@@ -111,14 +108,12 @@ static void note_acked(struct engine *engine) {
 /* Ends a transaction. If the store failed, the connection is over (engine#2). */
 static int end(struct engine *engine);
 
-static void wait_after(struct engine *engine, const struct retry_end *how, const char *reason) {
-        struct retry_plan plan = retry_step(&engine->retry, how, draw, engine);
+static void wait_after(struct engine *engine, const struct redial_end *how, const char *reason) {
+        struct redial_plan plan = redial_step(&engine->retry, how, draw(engine));
 
         engine->goaway_ms = -1;
-        if (plan.need == RETRY_NEEDS_TOKEN)
+        if (plan.need == REDIAL_NEEDS_TOKEN)
                 engine->has_token = false, engine->token_refused = true;
-        if (plan.need == RETRY_NEEDS_RESYNC)
-                engine->resync = true;
         if (plan.stop) {
                 become(engine, ENGINE_STOPPED, reason);
                 return;
@@ -131,7 +126,7 @@ static void wait_after(struct engine *engine, const struct retry_end *how, const
 /* The connection is over. */
 static void lose(struct engine *engine, int code, const char *reason) {
         bool was_online = engine->state == ENGINE_ONLINE;
-        struct retry_end how = {
+        struct redial_end how = {
                 .close_code = code,
                 .hint_ms = engine->goaway_ms,
                 .alive_ms = was_online ? engine->now_ms - engine->welcomed_ms : 0,
@@ -142,6 +137,8 @@ static void lose(struct engine *engine, int code, const char *reason) {
         db_begin(engine->db);
         errand_revert(engine->db, NULL);
         note_acked(engine);
+        if (code / 100 == 43)
+                db_set(engine->db, "reload", 1);
         if (was_online && (code < 4000 || code > 4999))
                 tally_count(engine->db, TALLY_LOSSES, 1);
         error = db_end(engine->db);
@@ -189,7 +186,7 @@ static void dial(struct engine *engine) {
                 engine->token_refused = false;
         }
         if (!engine->has_token) {
-                wait_after(engine, &(struct retry_end){ .hint_ms = -1 }, "there is no token");
+                wait_after(engine, &(struct redial_end){ .hint_ms = -1 }, "there is no token");
                 return;
         }
         db_begin(engine->db);
@@ -348,10 +345,9 @@ static void on_welcome(struct engine *engine, const struct inbound *in) {
         struct db *db = engine->db;
 
         ledger_begin(db, slice_of(in->user), slice_of(in->device), slice_of(in->epoch), in->cursor);
-        if (in->fresh || engine->resync)
+        if (in->fresh)
                 db_set(db, "reload", 1);
         tally_count(db, TALLY_WELCOMES, 1);
-        engine->resync = false;
         engine->acked = engine->acked_noted = engine->stored = ledger_cursor(db); /* hello told it */
         db_set(db, "acked", engine->acked);
         snprintf(engine->user, sizeof(engine->user), "%s", in->user);
@@ -396,51 +392,20 @@ static void on_numbered(struct engine *engine, const struct inbound *in) {
                 engine->ack_at = engine->now_ms + ACK_MS;
 }
 
-static void on_channel_entry(struct engine *engine, const struct inbound *in) {
-        int64_t since =
-                db_number(engine->db, -1, "SELECT since FROM conversations WHERE conv = ? AND subscribed = 1", "t", in->conv);
-
-        if (since < 0 || in->seq <= since)
-                return;
-        ledger_take_channel(engine->db, in);
-        db_run(engine->db, "UPDATE conversations SET since = ?2 WHERE conv = ?1", "ti", in->conv, in->seq);
-}
-
-static void on_subscribed(struct engine *engine, const struct inbound *in, int64_t asked_since) {
-        bool goes_on = in->recovered && asked_since >= 0;
-
-        db_run(engine->db, "UPDATE conversations SET since = ?2, since_epoch = ?3, kind = 'channel' WHERE conv = ?1", "tit",
-               in->conv, goes_on ? asked_since : in->seq, in->epoch);
-        if (!in->recovered && (asked_since >= 0 || !in->has_id))
-                ledger_note(engine->db, "recovered", slice_of(in->conv), 0, in->raw, SLICE("false"));
-}
-
-static void end_subscription(struct engine *engine, const char *conv, struct slice raw) {
-        if (db_run(engine->db,
-                   "UPDATE conversations SET subscribed = 0, since = NULL, since_epoch = NULL WHERE conv = ? AND subscribed = 1",
-                   "t", conv))
-                ledger_note(engine->db, "ended", slice_of(conv), 0, raw, (struct slice){ NULL, 0 });
-}
-
-static uint64_t wait_of(struct engine *engine, const struct inbound *in, int64_t attempts) {
-        struct backoff backoff = { .base_ms = RETRY_BASE_MS, .max_ms = RETRY_MAX_MS, .attempts = (uint32_t)attempts };
-
-        if (in->has_hint)
-                return in->hint_ms < 0 ? 0 : in->hint_ms > RETRY_HINT_MAX_MS ? RETRY_HINT_MAX_MS : (uint64_t)in->hint_ms;
-        return backoff_step(&backoff, draw(engine));
-}
-
 static void refuse_send(struct engine *engine, const struct asked_row *request, const struct inbound *in) {
         int64_t attempts = db_number(engine->db, 0, "SELECT attempts FROM outbox WHERE op = ?", "t", request->name);
-        uint64_t wait_ms = in->temporary && attempts + 1 < ERRAND_ATTEMPTS ? wait_of(engine, in, attempts) : 0;
+        bool waits = in->temporary && attempts + 1 < ERRAND_ATTEMPTS;
+        int64_t hint_ms = in->has_hint ? in->hint_ms : -1, wait_ms = 0;
 
-        errand_refuse(engine->db, request->name, in->code, in->message, in->temporary, (int64_t)wait_ms, engine->wall_ms);
+        if (waits) /* chance is drawn only if the hub says nothing */
+                wait_ms = errand_wait_ms(attempts, hint_ms, hint_ms < 0 ? draw(engine) : 0);
+        errand_refuse(engine->db, request->name, in->code, in->message, in->temporary, wait_ms, engine->wall_ms);
 }
 
 static void on_error(struct engine *engine, const struct inbound *in, struct asked_row *request) {
         if (!request) {
                 if (in->conv[0])
-                        end_subscription(engine, in->conv, in->raw); /* error without id, about a channel */
+                        ledger_end_subscription(engine->db, in->conv, in->raw); /* error without id, about a channel */
                 return;
         }
         switch (request->kind) {
@@ -453,18 +418,19 @@ static void on_error(struct engine *engine, const struct inbound *in, struct ask
                 break;
         case ASKED_CONVERSATIONS:
                 engine->listing = false;
-                engine->ask_at = engine->now_ms + (in->has_hint ? wait_of(engine, in, 0) : ASK_AGAIN_MS);
+                engine->ask_at = engine->now_ms + (uint64_t)errand_wait_ms(0, in->has_hint ? in->hint_ms : ASK_AGAIN_MS, 0);
                 break;
         case ASKED_LATEST:
                 engine->loading = false;
                 if (in->temporary)
-                        engine->ask_at = engine->now_ms + (in->has_hint ? wait_of(engine, in, 0) : ASK_AGAIN_MS);
+                        engine->ask_at =
+                                engine->now_ms + (uint64_t)errand_wait_ms(0, in->has_hint ? in->hint_ms : ASK_AGAIN_MS, 0);
                 else
                         ledger_give_up_loading(engine->db, request->name);
                 break;
         case ASKED_SUBSCRIBE:
                 if (!in->temporary)
-                        end_subscription(engine, request->name, in->raw);
+                        ledger_end_subscription(engine->db, request->name, in->raw);
                 break;
         default:
                 break;
@@ -513,7 +479,7 @@ static void on_reply(struct engine *engine, const struct inbound *in, struct ask
                 ledger_take_members(engine->db, in);
                 break;
         case INBOUND_SUBSCRIBED:
-                on_subscribed(engine, in, request->kind == ASKED_SUBSCRIBE ? request->seq : -1);
+                ledger_subscribed(engine->db, in, request->kind == ASKED_SUBSCRIBE ? request->seq : -1);
                 break;
         case INBOUND_ERROR:
                 on_error(engine, in, request->kind == ASKED_NOTHING ? NULL : request);
@@ -553,7 +519,7 @@ static void on_object(struct engine *engine, struct slice text) {
                 if (in.has_n)
                         on_numbered(engine, &in);
                 else
-                        on_channel_entry(engine, &in);
+                        ledger_take_channel(engine->db, &in);
                 break;
         case INBOUND_MEMBER:
         case INBOUND_NOTIFICATION:
@@ -627,7 +593,7 @@ void engine_on_closed(struct engine *engine, int code, const char *reason) {
 }
 
 void engine_on_refused(struct engine *engine, int http_status, int64_t retry_after_ms, const char *reason) {
-        struct retry_end how = { .http_status = http_status, .hint_ms = retry_after_ms };
+        struct redial_end how = { .http_status = http_status, .hint_ms = retry_after_ms };
 
         if (engine->state != ENGINE_CONNECTING)
                 return;
@@ -671,26 +637,25 @@ static bool is_due(const struct engine *engine, uint64_t at) {
 }
 
 /* Items that were not answered in time wait again; pump() sends them with the same op. */
-static void revert_late(struct engine *engine) {
+static bool revert_late(struct engine *engine) {
         bool late = false;
 
-        for (size_t i = 0; i < ASKED_MAX; i++)
-                late = late || (engine->asked.rows[i].kind == ASKED_SEND && is_due(engine, engine->asked.rows[i].due_ms));
-        if (!late)
-                return;
         db_begin(engine->db);
         for (size_t i = 0; i < ASKED_MAX; i++) {
-                struct asked_row *request = &engine->asked.rows[i];
+                struct asked_row *row = &engine->asked.rows[i];
 
-                if (request->kind != ASKED_SEND || !is_due(engine, request->due_ms))
+                if (row->kind != ASKED_SEND || !is_due(engine, row->due_ms))
                         continue;
-                errand_revert(engine->db, request->name);
-                request->kind = ASKED_NOTHING;
+                errand_revert(engine->db, row->name);
+                asked_drop(row);
+                late = true;
         }
-        (void)end(engine);
+        return end(engine) == 0 && late;
 }
 
 void engine_on_time(struct engine *engine) {
+        bool late = false;
+
         if (is_due(engine, engine->welcome_at)) {
                 give_up(engine, "no welcome came");
         } else if (is_due(engine, engine->dead_at)) {
@@ -705,16 +670,20 @@ void engine_on_time(struct engine *engine) {
                         engine->ping_at = 0;
                         say_ping(engine);
                 }
-                revert_late(engine);
+                late = revert_late(engine);
         }
         pump(engine);
+        if (late && engine->state == ENGINE_ONLINE && engine->now_ms - engine->heard_ms >= HINT_SILENCE_MS)
+                say_ping(engine);
 }
 
 /* ---- the app ---- */
 
 void engine_start(struct engine *engine) {
-        if (engine->state == ENGINE_OFF || engine->state == ENGINE_STOPPED)
-                dial(engine);
+        if (engine->state != ENGINE_OFF && engine->state != ENGINE_STOPPED)
+                return;
+        redial_forget(&engine->retry);
+        dial(engine);
 }
 
 void engine_stop(struct engine *engine) {
@@ -736,12 +705,16 @@ void engine_stop(struct engine *engine) {
 }
 
 void engine_hint(struct engine *engine, enum engine_hint hint) {
-        if (hint != ENGINE_HINT_ONLINE && hint != ENGINE_HINT_FOREGROUND)
+        bool silent = engine->now_ms - engine->heard_ms >= HINT_SILENCE_MS;
+
+        if (hint == ENGINE_HINT_BACKGROUND)
                 return;
-        if (engine->state == ENGINE_WAITING && !engine->told_wait)
-                dial(engine);
-        else if (engine->state == ENGINE_ONLINE && engine->now_ms - engine->heard_ms >= HINT_SILENCE_MS)
+        if (engine->state == ENGINE_ONLINE && (silent || hint == ENGINE_HINT_OFFLINE)) {
                 say_ping(engine);
+        } else if (engine->state == ENGINE_WAITING && hint != ENGINE_HINT_OFFLINE && !engine->told_wait) {
+                redial_forget(&engine->retry);
+                dial(engine);
+        }
 }
 
 void engine_take_token(struct engine *engine, const char *token) {
@@ -757,6 +730,10 @@ void engine_look_again(struct engine *engine) {
 
 enum engine_state engine_state(const struct engine *engine) {
         return engine->state;
+}
+
+uint64_t engine_wait_ms(const struct engine *engine) {
+        return engine->retry_at > engine->now_ms ? engine->retry_at - engine->now_ms : 0;
 }
 
 int engine_error(const struct engine *engine) {
@@ -789,13 +766,13 @@ static int end_call(struct engine *engine, int answer) {
 }
 
 int engine_send(struct engine *engine, const char *op, struct slice conv, const char *kind, const struct errand_target *target,
-                struct slice body, bool *ret_folded) {
+                struct slice body, char *ret_op) {
         int r = answer_of(errand_check(conv, body, engine->max_frame));
 
         if (r)
                 return r;
         db_begin(engine->db);
-        r = errand_add(engine->db, op, conv, kind, target, body, engine->wall_ms, ret_folded);
+        r = errand_add(engine->db, op, conv, kind, target, body, engine->wall_ms, ret_op);
         return end_call(engine, r);
 }
 
@@ -879,7 +856,7 @@ struct engine *engine_new(struct db *db, const struct engine_port *port, const c
                 return NULL;
         engine->db = db;
         engine->port = *port;
-        engine->retry = RETRY_INIT;
+        engine->retry = REDIAL_INIT;
         engine->goaway_ms = -1;
         engine->window = LIMIT_WINDOW_EVENTS;
         engine->max_frame = LIMIT_FRAME_BYTES;

@@ -74,10 +74,12 @@ void engine_take_token(struct engine *engine, const char *token);
 void engine_look_again(struct engine *engine);
 enum engine_state engine_state(const struct engine *engine);
 int engine_error(const struct engine *engine);
+/* While waiting: for how long yet. */
+uint64_t engine_wait_ms(const struct engine *engine);
 
-/* Adds to the outbox under op (from the caller: a UUIDv7). *ret_folded: there is no item of that op (client/errand.h). */
+/* Adds to the outbox under op (from the caller: a UUIDv7). ret_op, of LIMIT_OP_BYTES + 1, is as in errand_add(). */
 __attribute__((warn_unused_result)) int engine_send(struct engine *engine, const char *op, struct slice conv, const char *kind,
-                                                    const struct errand_target *target, struct slice body, bool *ret_folded);
+                                                    const struct errand_target *target, struct slice body, char *ret_op);
 __attribute__((warn_unused_result)) int engine_cancel(struct engine *engine, const char *op);
 __attribute__((warn_unused_result)) int engine_retry(struct engine *engine, const char *op);
 __attribute__((warn_unused_result)) int engine_read(struct engine *engine, struct slice conv, int64_t seq);

@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/backoff.h"
 #include "base/buf.h"
 #include "base/scan.h"
 #include "client/db.h"
 #include "client/ledger.h"
+#include "client/redial.h"
 #include "client/tally.h"
 #include "client/uuid.h"
 
@@ -104,18 +106,24 @@ static void insert(struct db *db, const char *op, struct slice conv, const char 
         ledger_note(db, "outbox", conv, 0, slice_of(op), SLICE("pending"));
 }
 
+/* Takes away what waits about a message and never left. kinds: a GLOB of them. */
+static void drop_about(struct db *db, const char *conv, int64_t ref, const char *ref_op, const char *kinds) {
+        struct sqlite3_stmt *rows = db_query(db,
+                                             "SELECT op FROM outbox WHERE conv = ?1 AND touched = 0 AND kind GLOB ?4 AND (ref ="
+                                             " nullif(?2, 0) OR ref_op = ?3) ORDER BY id",
+                                             "titt", conv, ref, ref_op, kinds);
+
+        while (db_next(db, rows))
+                ledger_note(db, "outbox", slice_of(conv), 0, db_text(rows, 0), SLICE("cancelled"));
+        db_run(db, "DELETE FROM outbox WHERE conv = ?1 AND touched = 0 AND kind GLOB ?4 AND (ref = nullif(?2, 0) OR ref_op = ?3)",
+               "titt", conv, ref, ref_op, kinds);
+}
+
 /* What is about a message of the outbox goes with it. */
 static void drop(struct db *db, const char *op, const char *conv) {
-        struct sqlite3_stmt *rows = db_query(db, "SELECT op FROM outbox WHERE ref_op = ? AND touched = 0", "t", op);
-        char about[LIMIT_OP_BYTES + 1];
-
-        while (db_next(db, rows)) {
-                copy_text(about, sizeof(about), db_text(rows, 0));
-                note(db, about, conv, 0, "cancelled");
-        }
-        db_run(db, "DELETE FROM outbox WHERE ref_op = ? AND touched = 0", "t", op);
         db_run(db, "DELETE FROM outbox WHERE op = ?", "t", op);
         note(db, op, conv, 0, "cancelled");
+        drop_about(db, conv, 0, op, "*");
 }
 
 /* An edit or delete of a message that never left this device. */
@@ -129,40 +137,31 @@ static void fold(struct db *db, const struct errand *message, const char *kind, 
 }
 
 /* A waiting edit of the same message that never left takes the new text. True if there was one. */
-static bool fold_into_edit(struct db *db, const char *conv, int64_t ref, const char *ref_op, struct slice body) {
-        return db_run(db,
-                      "UPDATE outbox SET body = ?1 WHERE id = (SELECT max(id) FROM outbox WHERE conv = ?2 AND kind = 'edit' AND "
-                      "touched = 0"
-                      " AND state = 'pending' AND (ref = nullif(?3, 0) OR ref_op = ?4))",
-                      "stit", body, conv, ref, ref_op) > 0;
-}
-
-/* A delete makes what waits about the same message needless. */
-static void drop_about(struct db *db, const char *conv, int64_t ref, const char *ref_op) {
+static bool fold_into_edit(struct db *db, const char *conv, int64_t ref, const char *ref_op, struct slice body, char *ret_op) {
         struct sqlite3_stmt *rows =
                 db_query(db,
-                         "SELECT op FROM outbox WHERE conv = ?1 AND touched = 0 AND kind IN ('edit', 'react') AND (ref ="
-                         " nullif(?2, 0) OR ref_op = ?3)",
+                         "SELECT op FROM outbox WHERE conv = ?1 AND kind = 'edit' AND touched = 0 AND state = 'pending'"
+                         " AND (ref = nullif(?2, 0) OR ref_op = ?3) ORDER BY id DESC LIMIT 1",
                          "tit", conv, ref, ref_op);
-        char about[LIMIT_OP_BYTES + 1];
+        bool found = db_next(db, rows);
 
-        while (db_next(db, rows)) {
-                copy_text(about, sizeof(about), db_text(rows, 0));
-                note(db, about, conv, 0, "cancelled");
-        }
-        db_run(db,
-               "DELETE FROM outbox WHERE conv = ?1 AND touched = 0 AND kind IN ('edit', 'react') AND (ref = nullif(?2, 0) OR "
-               "ref_op = ?3)",
-               "tit", conv, ref, ref_op);
+        if (found)
+                copy_text(ret_op, LIMIT_OP_BYTES + 1, db_text(rows, 0));
+        db_done(rows);
+        if (!found)
+                return false;
+        db_run(db, "UPDATE outbox SET body = ? WHERE op = ?", "st", body, ret_op);
+        note(db, ret_op, conv, 0, "edited");
+        return true;
 }
 
 static int add_about(struct db *db, const char *op, struct slice conv, const char *kind, const struct errand_target *target,
-                     struct slice body, int64_t wall_ms, bool *ret_folded) {
+                     struct slice body, int64_t wall_ms, char *ret_op) {
         char conv_text[LIMIT_ID_BYTES + 1];
         struct errand message = { .id = 0 };
         const char *ref_op = NULL;
         int64_t ref = target->seq;
-        bool is_edit = strcmp(kind, "edit") == 0, waits = false;
+        bool waits = false;
 
         copy_text(conv_text, sizeof(conv_text), conv);
         if (target->op) {
@@ -172,15 +171,12 @@ static int add_about(struct db *db, const char *op, struct slice conv, const cha
                         return db_failed(db) ? 0 : ERRAND_E_NOT_FOUND;
                 ref_op = target->op;
         }
-        *ret_folded = false;
         if (waits && !message.touched && strcmp(kind, "react") != 0) {
                 fold(db, &message, kind, body);
-                *ret_folded = true;
-        } else if (is_edit && fold_into_edit(db, conv_text, ref, ref_op, body)) {
-                *ret_folded = true;
-        } else {
+                ret_op[0] = '\0';
+        } else if (strcmp(kind, "edit") != 0 || !fold_into_edit(db, conv_text, ref, ref_op, body, ret_op)) {
                 if (strcmp(kind, "delete") == 0)
-                        drop_about(db, conv_text, ref, ref_op);
+                        drop_about(db, conv_text, ref, ref_op, "[er]*"); /* edits and reactions */
                 insert(db, op, conv, kind, ref, ref_op, body, wall_ms);
         }
         errand_clear(&message);
@@ -188,12 +184,12 @@ static int add_about(struct db *db, const char *op, struct slice conv, const cha
 }
 
 int errand_add(struct db *db, const char *op, struct slice conv, const char *kind, const struct errand_target *target,
-               struct slice body, int64_t wall_ms, bool *ret_folded) {
-        *ret_folded = false;
+               struct slice body, int64_t wall_ms, char *ret_op) {
+        copy_text(ret_op, LIMIT_OP_BYTES + 1, slice_of(op));
         if (db_number(db, 0, "SELECT count(*) FROM outbox", "") >= LIMIT_CLIENT_OUTBOX)
                 return ERRAND_E_FULL;
         if (target)
-                return add_about(db, op, conv, kind, target, body, wall_ms, ret_folded);
+                return add_about(db, op, conv, kind, target, body, wall_ms, ret_op);
         insert(db, op, conv, kind, 0, NULL, body, wall_ms);
         return 0;
 }
@@ -283,6 +279,14 @@ void errand_settle(struct db *db, const struct errand *errand, int64_t seq, int6
         tally_count(db, TALLY_SYNCED, 1);
         tally_sample(db, TALLY_OP_TO_SYNCED, wall_ms - errand->created_ms);
         note(db, errand->op, errand->conv, seq, "synced");
+}
+
+int64_t errand_wait_ms(int64_t attempts, int64_t hint_ms, uint64_t random) {
+        struct backoff backoff = { .base_ms = REDIAL_BASE_MS, .max_ms = REDIAL_MAX_MS, .attempts = (uint32_t)attempts };
+
+        if (hint_ms >= 0)
+                return hint_ms > REDIAL_HINT_MAX_MS ? REDIAL_HINT_MAX_MS : hint_ms;
+        return (int64_t)backoff_step(&backoff, random);
 }
 
 void errand_refuse(struct db *db, const char *op, const char *code, const char *message, bool temporary, int64_t wait_ms,

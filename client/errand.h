@@ -60,12 +60,13 @@ struct errand_target {
 };
 
 /*
- * Adds an item under op. kind "message" has no target. An edit or a delete of what the hub cannot have is folded into it: then
- * *ret_folded is true and there is no item of that op. 0 or ERRAND_E_….
+ * Adds an item under op. kind "message" has no target. An edit or a delete of what the hub cannot have is folded into it, and one
+ * edit that waits into another: ret_op (LIMIT_OP_BYTES + 1) names the item that carries it, "" if that is the message. 0 or
+ * ERRAND_E_….
  */
 __attribute__((warn_unused_result)) int errand_add(struct db *db, const char *op, struct slice conv, const char *kind,
                                                    const struct errand_target *target, struct slice body, int64_t wall_ms,
-                                                   bool *ret_folded);
+                                                   char *ret_op);
 /* Takes it away for good: 0, ERRAND_E_NOT_FOUND or ERRAND_E_MAYBE. */
 __attribute__((warn_unused_result)) int errand_cancel(struct db *db, const char *op);
 /* What was set aside waits again, at the end of its conversation: 0, ERRAND_E_NOT_FOUND or ERRAND_E_DONE. */
@@ -85,6 +86,8 @@ void errand_settle(struct db *db, const struct errand *errand, int64_t seq, int6
 /* The hub refused it. wait_ms: when a temporary refusal may be repeated. */
 void errand_refuse(struct db *db, const char *op, const char *code, const char *message, bool temporary, int64_t wait_ms,
                    int64_t wall_ms);
+/* That wait: what the hub says (-1: nothing), else a backoff by attempts; random is any uniform number. */
+int64_t errand_wait_ms(int64_t attempts, int64_t hint_ms, uint64_t random);
 /* Sets aside what has waited for too long. */
 void errand_expire(struct db *db, int64_t wall_ms);
 

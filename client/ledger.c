@@ -130,27 +130,44 @@ static void ledger_take_entry(struct db *db, const struct inbound *in, int64_t w
         if (own && !body.ptr)
                 body = errand.body;
         ledger_raise_seq(db, in->conv, in->seq);
+        if (own)
+                errand_settle(db, &errand, in->seq, wall_ms);
         if (ledger_add_entry(db, in, body)) {
                 ledger_note_entry(db, in, own);
                 /* Its body was ours to keep, and is gone (the app let go of it): history has it. */
                 if (!body.ptr && !in->deleted && strcmp(in->kind, "delete") != 0)
                         db_run(db, "UPDATE conversations SET loaded = 0 WHERE conv = ?", "t", in->conv);
         }
-        if (own) {
-                errand_settle(db, &errand, in->seq, wall_ms);
+        if (own)
                 errand_clear(&errand);
-        }
 }
 
-bool ledger_take_channel(struct db *db, const struct inbound *in) {
-        bool is_new;
+void ledger_take_channel(struct db *db, const struct inbound *in) {
+        int64_t since = db_number(db, -1, "SELECT since FROM conversations WHERE conv = ? AND subscribed = 1", "t", in->conv);
 
-        ledger_make_conversation(db, in->conv);
-        is_new = ledger_add_entry(db, in, in->body);
-        db_run(db, "UPDATE conversations SET seq = max(seq, ?2) WHERE conv = ?1", "ti", in->conv, in->seq);
-        if (is_new)
+        if (since < 0 || in->seq <= since)
+                return;
+        if (ledger_add_entry(db, in, in->body))
                 ledger_note_entry(db, in, false);
-        return is_new;
+        db_run(db, "UPDATE conversations SET since = ?2, seq = max(seq, ?2) WHERE conv = ?1", "ti", in->conv, in->seq);
+}
+
+void ledger_subscribed(struct db *db, const struct inbound *in, int64_t asked_since) {
+        bool goes_on = in->recovered && asked_since >= 0;
+
+        db_run(db, "UPDATE conversations SET since = ?2, since_epoch = ?3, kind = 'channel' WHERE conv = ?1", "tit", in->conv,
+               goes_on ? asked_since : in->seq, in->epoch);
+        if (in->recovered || (asked_since < 0 && in->has_id))
+                return;
+        db_run(db, "DELETE FROM entries WHERE conv = ?", "t", in->conv); /* what comes does not join on to them */
+        ledger_note(db, "recovered", slice_of(in->conv), 0, in->raw, SLICE("false"));
+}
+
+void ledger_end_subscription(struct db *db, const char *conv, struct slice raw) {
+        if (db_run(db,
+                   "UPDATE conversations SET subscribed = 0, since = NULL, since_epoch = NULL WHERE conv = ? AND subscribed = 1",
+                   "t", conv))
+                ledger_note(db, "ended", slice_of(conv), 0, raw, NONE);
 }
 
 bool ledger_take_sent(struct db *db, const struct inbound *sent, int64_t wall_ms) {
@@ -172,11 +189,11 @@ bool ledger_take_sent(struct db *db, const struct inbound *sent, int64_t wall_ms
         memcpy(in.from, user, sizeof(in.from));
         memcpy(in.device, device, sizeof(in.device));
         ledger_make_conversation(db, in.conv);
+        errand_settle(db, &errand, sent->seq, wall_ms);
         if (ledger_add_entry(db, &in, errand.body))
                 ledger_note_entry(db, &in, true);
         if (sent->duplicate)
                 tally_count(db, TALLY_DUPLICATES, 1);
-        errand_settle(db, &errand, sent->seq, wall_ms);
         errand_clear(&errand);
         return true;
 }
@@ -228,11 +245,16 @@ static void ledger_want_reload(struct db *db, const struct inbound *in, const ch
 
 /* The store of the hub lost its past, and with it all that we know of it. What is in the outbox is ours and stays. */
 static void ledger_forget(struct db *db, const struct inbound *in) {
+        db_run(db,
+               "UPDATE conversations SET had = EXISTS (SELECT 1 FROM entries e WHERE e.conv = conversations.conv), seq = 0, "
+               "delivered = 0,"
+               " read = 0, read_sent = 0",
+               "");
         db_run(db, "DELETE FROM entries", "");
         db_run(db, "DELETE FROM receipts", "");
         db_run(db, "DELETE FROM members", "");
         db_run(db, "DELETE FROM notifications", "");
-        db_run(db, "DELETE FROM conversations", "");
+        db_run(db, "DELETE FROM conversations WHERE had = 0 AND subscribed = 0", "");
         db_set_text(db, "epoch", slice_of(in->epoch));
         db_set(db, "cursor", in->head);
         db_set(db, "acked", 0);
@@ -286,6 +308,16 @@ void ledger_begin(struct db *db, struct slice user, struct slice device, struct 
         db_set_text(db, "epoch", epoch);
         db_set(db, "cursor", cursor);
         db_set(db, "acked", cursor);
+        db_set(db, "reload", 1);
+}
+
+/* Our own watermarks, as the hub knows them. */
+static void ledger_raise_own(struct db *db, const char *conv, int64_t delivered, int64_t read) {
+        db_run(db,
+               "INSERT INTO receipts SELECT ?1, value, max(?2, ?3), ?3 FROM facts WHERE name = 'user' ON CONFLICT DO UPDATE SET "
+               "delivered ="
+               " max(delivered, ?2, ?3), read = max(read, ?3)",
+               "tii", conv, delivered, read);
 }
 
 /* ---- reloading ---- */
@@ -318,9 +350,11 @@ void ledger_take_conversations(struct db *db, const struct inbound *page) {
                        " read = max(read, ?6), read_sent = max(read_sent, ?6), gone = 0, loaded = 1",
                        "tttiii", in.conv, in.kind, in.epoch, in.seq, in.delivered, in.read);
                 db_run(db,
-                       "UPDATE conversations SET loaded = 0 WHERE conv = ?1 AND EXISTS (SELECT 1 FROM entries e WHERE e.conv = "
-                       "?1)",
+                       "UPDATE conversations SET loaded = 0 WHERE conv = ?1 AND (had = 1 OR seq > (SELECT max(seq) FROM entries "
+                       "e WHERE e.conv"
+                       " = ?1))",
                        "t", in.conv);
+                ledger_raise_own(db, in.conv, in.delivered, in.read);
                 ledger_note(db, "conversation", slice_of(in.conv), in.seq, NONE, NONE);
         }
 }
@@ -343,17 +377,20 @@ bool ledger_next_to_load(struct db *db, char *conv, size_t size) {
 }
 
 void ledger_give_up_loading(struct db *db, const char *conv) {
-        db_run(db, "UPDATE conversations SET loaded = 1 WHERE conv = ?", "t", conv);
+        db_run(db, "UPDATE conversations SET loaded = 1, had = 0 WHERE conv = ?", "t", conv);
 }
 
 /* One entry as history shows it, in its present state, which goes before what we had. */
 static void ledger_take_past(struct db *db, struct inbound *in, int64_t wall_ms) {
-        struct errand errand;
+        struct errand errand = { .id = 0 };
         struct slice body = in->deleted ? NONE : in->body;
         bool own = errand_find(db, in->op, &errand);
 
         in->n = 0;
         in->has_n = false;
+        own = own && strcmp(errand.conv, in->conv) == 0;
+        if (own)
+                errand_settle(db, &errand, in->seq, wall_ms);
         if (ledger_add_entry(db, in, body))
                 ledger_note_entry(db, in, own);
         else if (db_run(db,
@@ -362,11 +399,7 @@ static void ledger_take_past(struct db *db, struct inbound *in, int64_t wall_ms)
                         " AND version <= ?5 AND (body IS NOT ?3 OR deleted != ?4 OR reactions IS NOT ?6)",
                         "tisiis", in->conv, in->seq, body, (int64_t)in->deleted, in->version, in->reactions))
                 ledger_note_changed(db, in->conv, in->seq, in->deleted ? "deleted" : "edited");
-        if (own) {
-                if (strcmp(errand.conv, in->conv) == 0)
-                        errand_settle(db, &errand, in->seq, wall_ms);
-                errand_clear(&errand);
-        }
+        errand_clear(&errand);
 }
 
 /* Nothing of this conversation was missed between what is here and a page that begins with first? Else what is here goes. */
@@ -447,6 +480,7 @@ bool ledger_next_read(struct db *db, char *conv, size_t size, int64_t *ret_seq) 
 
 void ledger_read_told(struct db *db, const char *conv, int64_t seq) {
         db_run(db, "UPDATE conversations SET read_sent = max(read_sent, ?2) WHERE conv = ?1", "ti", conv, seq);
+        ledger_raise_own(db, conv, seq, seq);
 }
 
 /* ---- printing ---- */
@@ -478,12 +512,41 @@ static void add_number(struct buf *out, const char *name, struct sqlite3_stmt *r
         buf_add_int(out, db_int(rows, column));
 }
 
-bool ledger_print_entry(struct db *db, struct slice conv, int64_t seq, struct buf *out) {
+/* Reactions by the entries that are here; those that only history told of, as it told them. */
+static void print_reactions(struct db *db, struct slice conv, int64_t seq, struct slice told, struct buf *out) {
         struct sqlite3_stmt *rows =
-                db_query(db,
-                         "SELECT kind, n, seq, ref, sender, device, op, at, body, deleted, version, reactions FROM"
-                         " entries WHERE conv = ? AND seq = ?",
+                db_query(db, "SELECT seq, sender, body FROM entries WHERE conv = ? AND ref = ? AND kind = 'react' ORDER BY seq",
                          "si", conv, seq);
+        size_t count = 0;
+
+        while (db_next(db, rows)) {
+                buf_add_text(out, count++ ? ",{" : ",\"reactions\":[{");
+                add_number(out, "\"seq\":", rows, 0);
+                add_text(out, ",\"from\":", db_text(rows, 1));
+                buf_add_text(out, ",\"body\":");
+                ledger_add_line(out, db_is_null(rows, 2) ? SLICE("null") : db_text(rows, 2));
+                buf_add_char(out, '}');
+        }
+        if (count > 0) {
+                buf_add_char(out, ']');
+        } else if (told.ptr) {
+                buf_add_text(out, ",\"reactions\":");
+                ledger_add_line(out, told);
+        }
+}
+
+bool ledger_print_entry(struct db *db, struct slice conv, int64_t seq, bool with_outbox, struct buf *out) {
+        struct sqlite3_stmt *rows = db_query(db,
+                                             "SELECT kind, n, seq, ref, sender, device, op, at, CASE WHEN ?3 THEN ifnull((SELECT "
+                                             "o.body FROM outbox o WHERE o.conv ="
+                                             " e.conv AND o.kind = 'edit' AND o.state IN ('pending', 'sending') AND (o.ref = "
+                                             "e.seq OR o.ref_op = e.op) ORDER BY"
+                                             " o.id DESC LIMIT 1), body) ELSE body END, deleted OR (?3 AND EXISTS (SELECT 1 FROM "
+                                             "outbox o WHERE o.conv = e.conv"
+                                             " AND o.kind = 'delete' AND o.state IN ('pending', 'sending') AND (o.ref = e.seq OR "
+                                             "o.ref_op = e.op))), version OR"
+                                             " edit_seq, reactions FROM entries e WHERE conv = ?1 AND seq = ?2",
+                                             "sii", conv, seq, (int64_t)with_outbox);
         bool found = db_next(db, rows);
 
         if (found) {
@@ -497,17 +560,16 @@ bool ledger_print_entry(struct db *db, struct slice conv, int64_t seq, struct bu
                         add_text(out, ",\"device\":", db_text(rows, 5));
                 add_text(out, ",\"op\":", db_text(rows, 6));
                 add_number(out, ",\"at\":", rows, 7);
-                if (!db_is_null(rows, 8)) {
-                        buf_add_text(out, ",\"body\":");
-                        ledger_add_line(out, db_text(rows, 8));
-                }
-                if (db_int(rows, 9))
+                if (db_int(rows, 9)) {
                         buf_add_text(out, ",\"deleted\":true");
-                if (db_int(rows, 10))
-                        add_number(out, ",\"version\":", rows, 10);
-                if (!db_is_null(rows, 11)) {
-                        buf_add_text(out, ",\"reactions\":");
-                        ledger_add_line(out, db_text(rows, 11));
+                } else {
+                        if (!db_is_null(rows, 8)) {
+                                buf_add_text(out, ",\"body\":");
+                                ledger_add_line(out, db_text(rows, 8));
+                        }
+                        if (db_int(rows, 10))
+                                buf_add_text(out, ",\"edited\":true");
+                        print_reactions(db, conv, seq, db_text(rows, 11), out);
                 }
         }
         db_done(rows);
@@ -566,7 +628,7 @@ static bool print_what(struct db *db, const struct ledger_change *change, struct
         bool found;
 
         if (slice_is(change->what, "entry"))
-                return ledger_print_entry(db, change->conv, change->seq, out);
+                return ledger_print_entry(db, change->conv, change->seq, false, out);
         if (slice_is(change->what, "receipt"))
                 return print_receipt(db, change->conv, change->name, out);
         if (slice_is(change->what, "notification"))
@@ -581,7 +643,7 @@ static bool print_what(struct db *db, const struct ledger_change *change, struct
         }
         if (!slice_is(change->what, "changed"))
                 return print_object(change->name, out); /* member, gap, reset: small, and kept as they came */
-        found = ledger_print_entry(db, change->conv, change->seq, out);
+        found = ledger_print_entry(db, change->conv, change->seq, false, out);
         add_text(out, ",\"changed\":", change->word);
         return found;
 }

@@ -22,8 +22,11 @@ enum ledger_verdict { LEDGER_SEEN, LEDGER_TAKEN, LEDGER_GAP, LEDGER_RESET };
 
 /* A numbered event, a gap or a reset. */
 enum ledger_verdict ledger_take(struct db *db, const struct inbound *event, int64_t wall_ms);
-/* An entry of a subscribed channel: it has no n. True if it was new. */
-bool ledger_take_channel(struct db *db, const struct inbound *event);
+/* An entry of a subscribed channel: it has no n. */
+void ledger_take_channel(struct db *db, const struct inbound *event);
+/* The answer to a subscription, asked for (since, or -1) or not; and its end. */
+void ledger_subscribed(struct db *db, const struct inbound *event, int64_t asked_since);
+void ledger_end_subscription(struct db *db, const char *conv, struct slice raw);
 /* `sent`: what the outbox holds under its op becomes an entry. True if it was there. */
 bool ledger_take_sent(struct db *db, const struct inbound *sent, int64_t wall_ms);
 
@@ -65,7 +68,8 @@ struct ledger_change {
         struct slice what, conv, name, word; /* lent */
 };
 bool ledger_print_change(struct db *db, const struct ledger_change *change, struct buf *out);
-/* Appends an entry, as the protocol shows it, to out. False if there is none. */
-bool ledger_print_entry(struct db *db, struct slice conv, int64_t seq, struct buf *out);
+/* Appends an entry, as the protocol shows it, without its braces; with what waits in the outbox about it, if asked. False if
+ * there is none. */
+bool ledger_print_entry(struct db *db, struct slice conv, int64_t seq, bool with_outbox, struct buf *out);
 /* Appends JSON without line ends: between its words they may be a space. */
 void ledger_add_line(struct buf *out, struct slice json);

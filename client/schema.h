@@ -18,7 +18,7 @@ static const char schema_sql[] =
         "CREATE TABLE facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
         "CREATE TABLE conversations (conv TEXT PRIMARY KEY, kind TEXT, epoch TEXT, seq INTEGER NOT NULL DEFAULT 0,"
         " delivered INTEGER NOT NULL DEFAULT 0, read INTEGER NOT NULL DEFAULT 0, read_sent INTEGER NOT NULL DEFAULT 0,"
-        " gone INTEGER NOT NULL DEFAULT 0, loaded INTEGER NOT NULL DEFAULT 1, subscribed INTEGER NOT NULL DEFAULT 0, since INTEGER,"
+        " gone INTEGER NOT NULL DEFAULT 0, loaded INTEGER NOT NULL DEFAULT 1, had INTEGER NOT NULL DEFAULT 0, subscribed INTEGER NOT NULL DEFAULT 0, since INTEGER,"
         " since_epoch TEXT) WITHOUT ROWID;"
         "CREATE TABLE entries (conv TEXT NOT NULL, seq INTEGER NOT NULL, n INTEGER, kind TEXT NOT NULL, ref INTEGER, sender TEXT NOT NULL,"
         " device TEXT, op TEXT NOT NULL, at INTEGER NOT NULL, body TEXT, deleted INTEGER NOT NULL DEFAULT 0, version INTEGER NOT NULL DEFAULT 0,"

@@ -73,14 +73,15 @@ int shelf_conversations(struct db *db, struct buf *out) {
 }
 
 static bool print_entry(struct db *db, struct sqlite3_stmt *rows, struct buf *out) {
-        return ledger_print_entry(db, db_text(rows, 0), db_int(rows, 1), out);
+        return ledger_print_entry(db, db_text(rows, 0), db_int(rows, 1), true, out);
 }
 
 int shelf_entries(struct db *db, const char *conv, int64_t before, int64_t limit, struct buf *out) {
         db_begin_read(db);
         return each_row(db,
                         db_query(db,
-                                 "SELECT conv, seq FROM (SELECT conv, seq FROM entries WHERE conv = ?1 AND (?2 = 0 OR seq < ?2) "
+                                 "SELECT conv, seq FROM (SELECT conv, seq FROM entries WHERE conv = ?1 AND kind = 'message' AND "
+                                 "(?2 = 0 OR seq < ?2) "
                                  "ORDER BY seq"
                                  " DESC LIMIT ?3) ORDER BY seq",
                                  "tii", conv, before, limit),

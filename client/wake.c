@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/backoff.h"
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/scan.h"
@@ -15,7 +14,6 @@
 #include "client/errand.h"
 #include "client/inbound.h"
 #include "client/ledger.h"
-#include "client/retry.h"
 #include "client/tally.h"
 
 enum { OPS_BYTES = 512 << 10, FIELDS = 32 };
@@ -92,7 +90,7 @@ static void add_errands(struct wake *wake, int64_t wall_ms, struct buf *ops) {
         }
 }
 
-static void print_request(struct wake *wake, int64_t cursor, bool ack, struct slice ops, struct buf *out) {
+static void print_request(struct wake *wake, int64_t cursor, struct slice ops, struct buf *out) {
         char epoch[INBOUND_WORD_BYTES];
 
         db_get_text(wake->db, "epoch", epoch, sizeof(epoch));
@@ -103,10 +101,7 @@ static void print_request(struct wake *wake, int64_t cursor, bool ack, struct sl
                 buf_add_json(out, slice_of(epoch));
                 buf_add_text(out, ",\"n\":");
                 buf_add_int(out, cursor);
-                buf_add_char(out, '}');
-        }
-        if (ack) {
-                buf_add_text(out, ",\"ack\":");
+                buf_add_text(out, "},\"ack\":");
                 buf_add_int(out, cursor);
         }
         buf_add_text(out, ",\"ops\":[");
@@ -132,7 +127,7 @@ enum wake_end wake_next(struct wake *wake, uint64_t now_ms, int64_t wall_ms, str
         cursor = ledger_cursor(wake->db);
         ack = cursor > db_get(wake->db, "acked");
         wake->asked = cursor;
-        print_request(wake, cursor, ack, buf_slice(&ops), out);
+        print_request(wake, cursor, buf_slice(&ops), out);
         if (buf_failed(out) || buf_failed(&ops))
                 db_fail(wake->db, -ENOMEM);
         if (!end(wake))
@@ -149,7 +144,6 @@ enum wake_end wake_next(struct wake *wake, uint64_t now_ms, int64_t wall_ms, str
 
 static void take_result(struct wake *wake, const struct wake_op *op, const struct inbound *in, int64_t wall_ms, uint64_t chance) {
         int64_t attempts = db_number(wake->db, 0, "SELECT attempts FROM outbox WHERE op = ?", "t", op->name);
-        struct backoff backoff = { .base_ms = RETRY_BASE_MS, .max_ms = RETRY_MAX_MS, .attempts = (uint32_t)attempts };
 
         if (op->is_read) {
                 if (in->type == INBOUND_OK || (in->type == INBOUND_ERROR && !in->temporary))
@@ -160,7 +154,7 @@ static void take_result(struct wake *wake, const struct wake_op *op, const struc
                 ledger_take_sent(wake->db, in, wall_ms);
         } else if (in->type == INBOUND_ERROR) {
                 errand_refuse(wake->db, op->name, in->code, in->message, in->temporary,
-                              in->has_hint && in->hint_ms >= 0 ? in->hint_ms : (int64_t)backoff_step(&backoff, chance), wall_ms);
+                              errand_wait_ms(attempts, in->has_hint ? in->hint_ms : -1, chance), wall_ms);
         } else {
                 errand_revert(wake->db, op->name);
         }
@@ -226,8 +220,8 @@ static bool take_answer(struct wake *wake, struct slice body, int64_t wall_ms, u
         inbound_read_item(value.raw, INBOUND_OK, NULL, &in);
         if (in.type != INBOUND_OK || !in.epoch[0] || in.cursor < 0)
                 return false;
-        take_events(wake, scan_find(fields, count, "events"), wall_ms);
         take_results(wake, scan_find(fields, count, "results"), wall_ms, chance);
+        take_events(wake, scan_find(fields, count, "events"), wall_ms);
         take_place(wake, &in);
         wake->more = in.more;
         return true;
