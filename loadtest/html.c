@@ -47,9 +47,9 @@ static void add_head(const struct plan *plan, const struct outcome *outcome, str
         add_escaped(out, slice_of(outcome->verdict));
         buf_add_text(out, "</span></h1>\n<p><code>");
         add_escaped(out, buf_slice(&command));
-        buf_add_text(out, "</code></p>\n<p>");
+        buf_add_text(out, "</code></p>\n<p>The load generator: ");
         add_escaped(out, buf_slice(&machine));
-        buf_printf(out, ". The load generator ran on the same machine, in %" PRIu32 " processes.</p>\n", plan->processes);
+        buf_printf(out, ", %" PRIu32 " %s.</p>\n", plan->processes, plan->processes == 1 ? "process" : "processes");
 }
 
 static void add_tallies(const struct outcome *outcome, struct buf *out) {

@@ -112,7 +112,7 @@ static void add_line(const struct plot *plot, const struct scale *scale, uint32_
                 buf_printf(out, "%s%.1f %.1f", open ? "L" : "M", x_at(scale, plot->x[i]), y_at(scale, line->values[i]));
                 open = true;
         }
-        buf_printf(out, "\"/>\n<text x=\"%u\" y=\"%d\" fill=\"%s\">%s</text>\n", LEFT + 330 + 130 * index, TOP - 18,
+        buf_printf(out, "\"/>\n<text x=\"%u\" y=\"%d\" style=\"fill: %s\">%s</text>\n", LEFT + 330 + 130 * index, TOP - 18,
                    colours[index], line->name);
 }
 
