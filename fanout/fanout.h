@@ -16,6 +16,7 @@ struct fanout {
         int64_t inbox_max; /* events of one inbox; older ones become a gap */
         int64_t log_max;   /* entries of one conversation's log */
         int64_t device_age_ms; /* a device that was not seen for so long holds nothing back */
+        int64_t push_delay_ms; /* for a device that is connected to acknowledge, before it is pushed to; -1: this hub does not push */
 };
 
 /* What an operation on the store ended with: 0, or one of these answers; each maps to an error code of the protocol. */

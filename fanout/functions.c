@@ -7,6 +7,7 @@
 
 void functions_add(struct buf *out) {
         buf_add_text(out, common_lua);
+        buf_add_text(out, due_lua);
         buf_add_text(out, state_lua);
         buf_add_text(out, channel_lua);
         buf_add_text(out, append_lua);
@@ -21,4 +22,5 @@ void functions_add(struct buf *out) {
         buf_add_text(out, prefs_lua);
         buf_add_text(out, erase_lua);
         buf_add_text(out, tend_lua);
+        buf_add_text(out, push_lua);
 }

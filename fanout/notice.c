@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/metrics.h"
+#include "fanout/due.h"
 #include "fanout/fanout.h"
 #include "fanout/store.h"
 #include "fanout/words.h"
@@ -40,14 +41,14 @@ struct notice notice_parse(struct slice packed) {
         return notice;
 }
 
-const char *notice_state_text(const struct notice_state *state, int64_t now_ms) {
+const char *notice_state_text(const struct notice_state *state, bool pushed, int64_t now_ms) {
         if (state->read)
                 return "read";
         if (state->delivered)
                 return "delivered";
         if (state->replaced_by.len || (state->until && state->until <= now_ms))
                 return "expired";
-        return "queued";
+        return pushed ? "pushed" : "queued";
 }
 
 /* ---- calls ---- */
@@ -110,6 +111,7 @@ int notice_post(struct fanout *fanout, const struct notice_post *post, notice_po
         store_call_key(call, KEY_INBOX, post->user);
         store_call_key(call, KEY_NOTICES, post->user);
         store_call_key(call, KEY_NOTICE_TIMES, post->user);
+        store_call_key(call, KEY_PUSH, post->user);
         store_call_arg_channels(call, partition_of(post->user));
         store_call_arg(call, post->user);
         store_call_arg(call, post->op);
@@ -121,6 +123,9 @@ int notice_post(struct fanout *fanout, const struct notice_post *post, notice_po
         store_call_arg_int(call, fanout->inbox_max);
         store_call_arg_int(call, LIMIT_NOTICES);
         store_call_arg_int(call, (int64_t)LIMIT_NOTICE_AGE_S * 1000);
+        due_add(call, fanout, (enum due_class)post->push_class);
+        store_call_arg_int(call, post->first_ms);
+        store_call_arg(call, post->steps);
         return notice_send(call, notice_on_posted, job);
 }
 
@@ -147,12 +152,46 @@ static void notice_add_time(struct buf *out, const char *name, int64_t at) {
                 buf_printf(out, ",\"%s\":%" PRId64, name, at);
 }
 
-static void notice_add_fields(struct buf *out, struct slice op, const struct notice_state *state, const struct notice *notice, int64_t now_ms) {
+/* A step as push/ledger.h packs it: <after_ms> <state> <at> <via> <reason>. Those that wait are over once the notification is. */
+static void notice_add_step(struct buf *out, struct slice line, const struct notice_state *notice, int64_t now_ms) {
+        uint64_t after_ms = words_uint(words_take(&line, ' '));
+        struct slice state = words_take(&line, ' ');
+        int64_t at = (int64_t)words_uint(words_take(&line, ' '));
+        struct slice via = words_take(&line, ' ');
+        bool over = notice->delivered || notice->read || notice->replaced_by.len || (notice->until && notice->until <= now_ms);
+        if (over && slice_is(state, "waiting"))
+                state = SLICE("cancelled");
+        buf_printf(out, "{\"after_s\":%" PRIu64 ",\"via\":", after_ms / 1000);
+        buf_add_json(out, via);
+        buf_add_text(out, ",\"state\":");
+        buf_add_json(out, state);
+        notice_add_time(out, "at", at);
+        if (line.len) {
+                buf_add_text(out, ",\"reason\":");
+                buf_add_json(out, line);
+        }
+        buf_add_char(out, '}');
+}
+
+static void notice_add_steps(struct buf *out, struct slice ledger, const struct notice_state *state, int64_t now_ms) {
+        buf_add_text(out, ",\"steps\":[");
+        words_take(&ledger, '\n');
+        for (bool first = true; ledger.len; first = false) {
+                if (!first)
+                        buf_add_char(out, ',');
+                notice_add_step(out, words_take(&ledger, '\n'), state, now_ms);
+        }
+        buf_add_char(out, ']');
+}
+
+static void notice_add_fields(struct buf *out, struct slice op, const struct notice_state *state, const struct notice *notice,
+                              int64_t pushed, struct slice ledger, int64_t now_ms) {
         bool ended = state->until && state->until <= now_ms && !state->delivered;
         buf_add_text(out, "\"op\":");
         buf_add_json(out, op);
-        buf_printf(out, ",\"state\":\"%s\",\"n\":%" PRIu64, notice_state_text(state, now_ms), state->n);
+        buf_printf(out, ",\"state\":\"%s\",\"n\":%" PRIu64, notice_state_text(state, pushed != 0, now_ms), state->n);
         notice_add_time(out, "queued_at", state->at);
+        notice_add_time(out, "pushed_at", pushed);
         notice_add_time(out, "delivered_at", state->delivered);
         notice_add_time(out, "read_at", state->read);
         notice_add_time(out, "expires_at", state->until);
@@ -161,7 +200,8 @@ static void notice_add_fields(struct buf *out, struct slice op, const struct not
                 buf_add_text(out, ",\"replaced_by\":");
                 buf_add_json(out, state->replaced_by);
         }
-        buf_add_text(out, ",\"steps\":[],\"priority\":");
+        notice_add_steps(out, ledger, state, now_ms);
+        buf_add_text(out, ",\"priority\":");
         buf_add_json(out, notice->priority);
         if (notice->collapse.len) {
                 buf_add_text(out, ",\"collapse\":");
@@ -182,7 +222,8 @@ static void notice_on_got(void *arg, const struct redisReply *reply) {
         if (!answer) {
                 struct notice_state state = notice_parse_state(store_text(store_item(reply, 1)));
                 struct notice notice = notice_parse(store_text(store_item(reply, 2)));
-                notice_add_fields(&out, (struct slice){ job->op, job->op_len }, &state, &notice, store_int(store_item(reply, 0)));
+                notice_add_fields(&out, (struct slice){ job->op, job->op_len }, &state, &notice, store_int(store_item(reply, 3)),
+                                  store_text(store_item(reply, 4)), store_int(store_item(reply, 0)));
                 if (buf_failed(&out))
                         answer = FANOUT_E_UNAVAILABLE;
         }
@@ -197,6 +238,7 @@ int notice_get(struct fanout *fanout, struct slice user, struct slice op, notice
         job->fields = done;
         struct call *call = store_call(fanout->store, "notice");
         store_call_key(call, KEY_NOTICES, user);
+        store_call_key(call, KEY_PUSH, user);
         store_call_arg(call, op);
         return notice_send(call, notice_on_got, job);
 }

@@ -19,6 +19,9 @@ struct notice_post {
         int64_t ttl_ms;        /* 0: never expires */
         struct slice content;  /* "title":…,"text":…,"data":…  what devices get */
         struct slice plan;     /* "push":…,"escalate":…  for the push worker; "" */
+        int push_class;        /* enum due_class */
+        int64_t first_ms;      /* of the steps of its escalation, as a ledger has them (push/ledger.h): the first is due after so long */
+        struct slice steps;    /* "" none */
 };
 
 struct notice_posted {
@@ -53,5 +56,5 @@ struct notice {
 
 struct notice_state notice_parse_state(struct slice packed);
 struct notice notice_parse(struct slice packed);
-/* queued, delivered, read or expired (replaced by a later one, too). */
-const char *notice_state_text(const struct notice_state *state, int64_t now_ms);
+/* queued, pushed, delivered, read or expired (replaced by a later one, too). */
+const char *notice_state_text(const struct notice_state *state, bool pushed, int64_t now_ms);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "fanout/attempt.h"
+#include "fanout/due.h"
 #include "fanout/fanout.h"
 #include "fanout/roster.h"
 #include "fanout/store.h"
@@ -64,7 +65,7 @@ static void post_on_delivered(void *arg, const struct redisReply *reply) {
 
 /* header and body as in the log. The first owner is taken up at position, the others from the start. */
 static int post_spread(struct fanout *fanout, const struct roster *roster, struct slice conv, uint64_t seq, struct slice session,
-                       struct slice header, struct slice body, uint32_t position) {
+                       struct slice header, struct slice body, enum due_class class, uint32_t position) {
         struct post_tail *tail = malloc(sizeof(*tail) + conv.len);
         if (!tail)
                 return -ENOMEM;
@@ -89,6 +90,7 @@ static int post_spread(struct fanout *fanout, const struct roster *roster, struc
                         store_call_arg(call, header);
                         store_call_arg(call, body);
                         store_call_arg_int(call, fanout->inbox_max);
+                        due_add(call, fanout, class);
                         for (size_t i = 0; i < count; i++)
                                 store_call_arg(call, names[i]);
                         if (store_call_send(call, post_on_delivered, tail) == 0)
@@ -105,10 +107,10 @@ int post_deliver(struct fanout *fanout, struct roster *roster, struct slice conv
         static const struct roster nobody = { .refs = 1 };
         const char *end = memchr(packed.ptr, '\n', packed.len);
         if (!end) /* trimmed, or its conversation deleted: nobody is to have it, and it must not be found again for ever */
-                return post_spread(fanout, &nobody, conv, seq, SLICE(""), SLICE(""), SLICE(""), 0);
+                return post_spread(fanout, &nobody, conv, seq, SLICE(""), SLICE(""), SLICE(""), DUE_NONE, 0);
         struct slice header = { packed.ptr, (size_t)(end - packed.ptr) };
         struct slice body = { end + 1, packed.len - header.len - 1 };
-        return post_spread(fanout, roster, conv, seq, SLICE(""), header, body, 0);
+        return post_spread(fanout, roster, conv, seq, SLICE(""), header, body, DUE_NORMAL, 0); /* how urgent it was is not remembered */
 }
 
 static void post_build(struct attempt *attempt, struct call *call, const struct roster *roster) {
@@ -148,6 +150,8 @@ static void post_build(struct attempt *attempt, struct call *call, const struct 
         store_call_arg_int(call, fanout->inbox_max);
         store_call_arg_int(call, fanout->log_max);
         store_call_arg_int(call, job->complete);
+        due_add(call, fanout, (enum due_class)post->push_class);
+        store_call_arg(call, post->push);
         for (size_t i = 0; i < count; i++)
                 store_call_arg(call, names[i]);
 }
@@ -160,7 +164,7 @@ static void post_spread_rest(struct post_job *job, const struct post_result *res
                            (int)post->ref.len, post->ref.ptr, (int)post->from.len, post->from.ptr, (int)post->device.len,
                            post->device.ptr, (int)post->op.len, post->op.ptr);
         if (post_spread(job->attempt.fanout, job->attempt.roster, post->conv, result->seq, post->session,
-                        (struct slice){ header, (size_t)len }, post->body, job->position) < 0)
+                        (struct slice){ header, (size_t)len }, post->body, (enum due_class)post->push_class, job->position) < 0)
                 log_error("No memory to deliver; the sweeper will. seq=%" PRIu64, result->seq);
 }
 
@@ -199,7 +203,7 @@ static int post_make_digest(struct post_job *job) {
 
 int post_send(struct fanout *fanout, const struct post *post, post_done_fn done, void *arg) {
         size_t bytes = post->conv.len + post->from.len + post->device.len + post->session.len + post->op.len + post->kind.len +
-                       post->ref.len + post->body.len;
+                       post->ref.len + post->body.len + post->push.len;
         struct post_job *job = calloc(1, sizeof(*job) + bytes);
         if (!job)
                 return -ENOMEM;
@@ -213,6 +217,8 @@ int post_send(struct fanout *fanout, const struct post *post, post_done_fn done,
                 .kind = slice_copy(&text, post->kind),
                 .ref = slice_copy(&text, post->ref),
                 .body = slice_copy(&text, post->body),
+                .push = slice_copy(&text, post->push),
+                .push_class = post->push_class,
                 .trusted = post->trusted,
         };
         job->done = done;

@@ -14,6 +14,8 @@ struct fanout;
 
 struct post {
         struct slice conv, from, device, session, op, kind, ref, body; /* ref: "" or a seq in digits */
+        struct slice push;                                             /* what to push, a JSON object (push/plan.h); "": nothing is said */
+        int push_class;                                                /* enum due_class */
         bool trusted;                                                  /* the backend: need not be a member */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * api.c: see api.h. A route is a row; {c}, {u} and {o} in its path are an id of a conversation, of a user and an op, decoded and
+ * api.c: see api.h. A route is a row; {c}, {u}, {d}, {l} and {o} in its path are an id of a conversation, user, device or dead letter and an op, decoded and
  * checked before the handler sees them. An op may hold a slash: it is all that is left.
  */
 #include "hub/api.h"
@@ -16,11 +16,13 @@
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "fanout/change.h"
+#include "fanout/due.h"
 #include "fanout/node.h"
 #include "fanout/notice.h"
 #include "fanout/post.h"
 #include "fanout/prefs.h"
 #include "fanout/query.h"
+#include "fanout/registration.h"
 #include "hub/answer.h"
 #include "hub/auth.h"
 #include "hub/batch.h"
@@ -30,13 +32,15 @@
 #include "hub/sync.h"
 #include "hub/wire.h"
 #include "presence/registry.h"
+#include "push/dead.h"
+#include "push/plan.h"
 #include "web/page.h"
 
 enum { API_METRICS_BYTES = 8 << 20, API_ROLE_BYTES = 32, API_TOKEN_TTL_S = 3600 };
 
 struct api_call {
         struct http *http;
-        char conv[LIMIT_ID_BYTES + 1], user[LIMIT_ID_BYTES + 1], op[LIMIT_OP_BYTES + 1];
+        char conv[LIMIT_ID_BYTES + 1], user[LIMIT_ID_BYTES + 1], device[LIMIT_ID_BYTES + 1], letter[LIMIT_ID_BYTES + 1], op[LIMIT_OP_BYTES + 1];
         struct scan_field fields[LIMIT_JSON_FIELDS]; /* of the body, if it is an object */
         size_t count;
         struct request scratch; /* for decoded strings */
@@ -269,6 +273,15 @@ static void api_post_message(struct api_call *call) {
         if (ref)
                 snprintf(ref_text, sizeof(ref_text), "%" PRId64, ref->integer);
         post.ref = slice_of(ref_text);
+        const struct scan_value *push = scan_find(call->fields, call->count, "push");
+        if (push && push->type == SCAN_NULL)
+                push = NULL;
+        if (!plan_is_push(push)) {
+                api_invalid(call, "push is {title, text, priority, ttl_s, collapse, data}, of at most 8 KiB");
+                return;
+        }
+        post.push = push ? push->raw : SLICE("");
+        post.push_class = plan_class(push, message ? DUE_LOW : DUE_NONE);
         post.body = body ? body->raw : SLICE("null");
         if (post.body.len > LIMIT_FRAME_BYTES) {
                 http_fail_code(call->http, ERROR_TOO_LARGE, "a message body is at most 64 KiB");
@@ -360,6 +373,57 @@ static void api_post_presence(struct api_call *call) {
 static void api_get_devices(struct api_call *call) {
         struct hub *hub = api_hub(call);
         api_started(call->http, registry_devices(&hub->fanout, hub->lease, slice_of(call->user), clock_wall_ms(), api_on_fields, http_ref(call->http)));
+}
+
+static void api_on_done(void *arg, int answer) {
+        struct http *http = arg;
+        if (answer)
+                api_fail(http, answer);
+        else
+                http_answer_fields(http, 200, SLICE(""));
+        http_unref(http);
+}
+
+static void api_put_push(struct api_call *call) {
+        if (wire_parse_registration(call->fields, call->count, &call->scratch))
+                api_invalid(call, call->scratch.error);
+        else
+                api_started(call->http, registration_set(&api_hub(call)->fanout, slice_of(call->user), slice_of(call->device),
+                                                         &call->scratch.registration, api_on_done, http_ref(call->http)));
+}
+
+static void api_delete_push(struct api_call *call) {
+        api_started(call->http, registration_remove(&api_hub(call)->fanout, slice_of(call->user), slice_of(call->device), SLICE(""), api_on_done,
+                                                    http_ref(call->http)));
+}
+
+static void api_get_dead(struct api_call *call) {
+        uint64_t limit = LIMIT_LIST_ITEMS / 4;
+        bool limit_given = false;
+        char after[LIMIT_ID_BYTES + 1] = "";
+        api_query(call->http, "after", after, sizeof(after));
+        if (!api_query_uint(call, "limit", LIMIT_LIST_ITEMS, &limit, &limit_given) || limit == 0)
+                http_fail_code(call->http, ERROR_BAD_REQUEST, "limit is 1 to 200");
+        else
+                api_started(call->http, dead_list(&api_hub(call)->fanout, slice_of(after), (unsigned)limit, api_on_fields, http_ref(call->http)));
+}
+
+/* One of them, or all if none is named. */
+static void api_dead(struct api_call *call, enum dead_fate fate) {
+        struct fanout *fanout = &api_hub(call)->fanout;
+        struct slice id = slice_of(call->letter);
+        if (id.len)
+                api_started(call->http, dead_end(fanout, id, fate, api_on_fields, http_ref(call->http)));
+        else
+                api_started(call->http, dead_end_all(fanout, fate, api_on_fields, http_ref(call->http)));
+}
+
+static void api_delete_dead(struct api_call *call) {
+        api_dead(call, DEAD_FORGET);
+}
+
+static void api_replay_dead(struct api_call *call) {
+        api_dead(call, DEAD_REPLAY);
 }
 
 static void api_disconnect(struct api_call *call) {
@@ -531,6 +595,13 @@ static const struct api_route api_routes[] = {
         { HTTP_GET, "/v1/users/{u}/presence", API_KEY, api_get_presence },
         { HTTP_POST, "/v1/presence", API_KEY_BODY, api_post_presence },
         { HTTP_GET, "/v1/users/{u}/devices", API_KEY, api_get_devices },
+        { HTTP_PUT, "/v1/users/{u}/devices/{d}/push", API_KEY_BODY, api_put_push },
+        { HTTP_DELETE, "/v1/users/{u}/devices/{d}/push", API_KEY, api_delete_push },
+        { HTTP_GET, "/v1/push/dead", API_KEY, api_get_dead },
+        { HTTP_DELETE, "/v1/push/dead", API_KEY, api_delete_dead },
+        { HTTP_POST, "/v1/push/dead/replay", API_KEY_MAYBE_BODY, api_replay_dead },
+        { HTTP_DELETE, "/v1/push/dead/{l}", API_KEY, api_delete_dead },
+        { HTTP_POST, "/v1/push/dead/{l}/replay", API_KEY_MAYBE_BODY, api_replay_dead },
         { HTTP_GET, "/v1/users/{u}/prefs", API_KEY, api_get_prefs },
         { HTTP_POST, "/v1/users/{u}/notifications", API_KEY_BODY, api_post_notification },
         { HTTP_GET, "/v1/users/{u}/notifications/{o}", API_KEY, api_get_notification },
@@ -550,7 +621,8 @@ static int api_match(struct api_call *call, const char *pattern, const char *pat
                         continue;
                 }
                 bool op = pattern[1] == 'o';
-                char *id = op ? call->op : pattern[1] == 'c' ? call->conv : call->user;
+                char letter = pattern[1];
+                char *id = op ? call->op : letter == 'c' ? call->conv : letter == 'd' ? call->device : letter == 'l' ? call->letter : call->user;
                 struct slice segment = { path, op ? strlen(path) : strcspn(path, "/") }; /* lws has decoded the percents */
                 size_t len = (op ? wire_is_op(segment) : auth_is_id(segment)) ? segment.len : 0;
                 bad |= len == 0;

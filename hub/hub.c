@@ -143,12 +143,17 @@ static struct limiter *hub_limiter(int64_t per_s) {
         return limiter_new((uint64_t)per_s, (uint64_t)per_s * HUB_BURST);
 }
 
+int64_t hub_push_delay_ms(const struct config *config) {
+        return config->pushes_count ? config->push_delay_ms : -1;
+}
+
 static int hub_open_store(struct hub *hub, const struct link_address *address) {
         const struct config *config = hub->config;
         const char *ca_file = config->redis_ca_file && *config->redis_ca_file ? config->redis_ca_file : NULL;
         hub->fanout.inbox_max = config->inbox_events > 0 ? config->inbox_events : 1;
         hub->fanout.log_max = config->log_entries > 0 ? config->log_entries : 1;
         hub->fanout.device_age_ms = hub_device_age_ms(config);
+        hub->fanout.push_delay_ms = hub_push_delay_ms(config);
         hub->fanout.rosters = roster_cache_new();
         hub->fanout.store = store_open(&(struct store_options){
                 .loop = hub->loop,

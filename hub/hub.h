@@ -70,6 +70,9 @@ void hub_close(struct hub *hub, void (*on_closed)(void *context), void *context)
 /* Frees what hub_open() made, even if that failed; the links are closed. */
 void hub_deinit(struct hub *hub);
 
+/* What fanout.push_delay_ms is by a configuration. */
+int64_t hub_push_delay_ms(const struct config *config);
+
 /* Every HUB_TICK_MS: the timing wheel, acknowledgements, what grew old, (every fifth) the lease. */
 void hub_tick(struct hub *hub);
 /* Every second, with monotonic time: counters, the probe, the sweeper. */

@@ -12,6 +12,7 @@
  *     - store_server.c the private Redis: folder, locks, arguments
  *     - spawn.c        makes a worker process
  *       - worker.c         what it runs: one loop, its connections
+ *       - push/program.c   or this: what wakes devices that are away
  *   - client/command.c   `belfry send`, `listen`, `sync`, `conversations`, `chat`: a client, on libbelfry
  */
 #include <errno.h>

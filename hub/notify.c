@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "fanout/due.h"
 #include "hub/wire.h"
+#include "push/plan.h"
 
 enum { NOTIFY_TTL_MAX_S = LIMIT_NOTICE_AGE_S };
 
@@ -31,41 +33,26 @@ static bool notify_is(const struct scan_value *value, enum scan_type type) {
         return !value || value->type == type;
 }
 
-/* A notification orders the work from critical to low, or is silent; what is pushed is high, normal or silent. */
-static bool notify_is_priority(const char *text, bool pushed) {
-        if (strcmp(text, "high") == 0 || strcmp(text, "normal") == 0 || strcmp(text, "silent") == 0)
-                return true;
-        return !pushed && (strcmp(text, "critical") == 0 || strcmp(text, "low") == 0);
+/* From critical to low it orders the work; what is silent is never shown. */
+static bool notify_is_priority(const char *text) {
+        static const char *const texts[] = { "critical", "high", "normal", "low", "silent" };
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+                if (strcmp(text, texts[i]) == 0)
+                        return true;
+        return false;
 }
 
 static bool notify_is_ttl(const struct scan_value *value) {
         return !value || (value->type == SCAN_INT && value->integer >= 1 && value->integer <= NOTIFY_TTL_MAX_S);
 }
 
-/* What is pushed (PROTOCOL section 6): looked at for its types only. */
-static bool notify_is_push(const struct scan_value *push) {
-        struct scan_field fields[LIMIT_JSON_FIELDS];
-        char priority[12], collapse[LIMIT_OP_BYTES + 1];
-        size_t count;
-        if (!push)
-                return true;
-        if (push->type != SCAN_OBJECT || scan_object(push->raw, fields, LIMIT_JSON_FIELDS, &count))
-                return false;
-        return notify_is(notify_find(fields, count, "title"), SCAN_STRING) && notify_is(notify_find(fields, count, "text"), SCAN_STRING) &&
-               notify_text(fields, count, "priority", priority, sizeof(priority)) && (!priority[0] || notify_is_priority(priority, true)) &&
-               notify_text(fields, count, "collapse", collapse, sizeof(collapse)) && notify_is_ttl(notify_find(fields, count, "ttl_s"));
-}
-
-/* A list of steps, each an object. */
-static bool notify_is_escalate(const struct scan_value *steps) {
-        struct scan_value step;
-        size_t position = 0, count = 0;
-        if (!notify_is(steps, SCAN_ARRAY))
-                return false;
-        while (steps && scan_array(steps->raw, &position, &step))
-                if (step.type != SCAN_OBJECT || ++count > LIMIT_ESCALATION_STEPS)
-                        return false;
-        return true;
+/* How urgently somebody is to look whether this must be pushed. */
+static int notify_class(const struct notify *notify, const struct scan_value *push) {
+        static const char *const texts[] = { [DUE_CRITICAL] = "critical", [DUE_HIGH] = "high", [DUE_NORMAL] = "normal" };
+        for (int class = DUE_CRITICAL; class <= DUE_NORMAL; class++)
+                if (strcmp(notify->priority[0] ? notify->priority : "normal", texts[class]) == 0)
+                        return plan_class(push, class) < class ? plan_class(push, class) : class;
+        return plan_class(push, DUE_LOW);
 }
 
 static void notify_add(struct buf *out, const char *name, const struct scan_value *value, const char *absent) {
@@ -85,6 +72,7 @@ int notify_parse(const struct scan_field *fields, size_t count, struct notify *n
         *notify = (struct notify){ .error = NULL };
         buf_init(&notify->content, LIMIT_NOTICE_BYTES);
         buf_init(&notify->plan, LIMIT_NOTICE_BYTES);
+        buf_init(&notify->steps, LIMIT_NOTICE_BYTES);
         if (!notify_text(fields, count, "op", notify->op, sizeof(notify->op)) || !wire_is_op(slice_of(notify->op)))
                 return notify_refuse(notify, "op (1 to 64 printable ASCII bytes) is needed");
         if (!notify_is(title, SCAN_STRING) || !notify_is(text, SCAN_STRING))
@@ -92,23 +80,26 @@ int notify_parse(const struct scan_field *fields, size_t count, struct notify *n
         if (!title && !text && !data)
                 return notify_refuse(notify, "one of title, text and data is needed");
         if (!notify_text(fields, count, "priority", notify->priority, sizeof(notify->priority)) ||
-            (notify->priority[0] && !notify_is_priority(notify->priority, false)))
+            (notify->priority[0] && !notify_is_priority(notify->priority)))
                 return notify_refuse(notify, "priority is critical, high, normal, low or silent");
         if (!notify_text(fields, count, "collapse", notify->collapse, sizeof(notify->collapse)) ||
             (notify->collapse[0] && !wire_is_op(slice_of(notify->collapse))))
                 return notify_refuse(notify, "collapse is 1 to 64 printable ASCII bytes");
         if (!notify_is_ttl(ttl))
                 return notify_refuse(notify, "ttl_s is 1 to 2592000, 30 days");
-        if (!notify_is_push(push))
+        if (!plan_is_push(push))
                 return notify_refuse(notify, "push is {title, text, priority, ttl_s, collapse, data}");
-        if (!notify_is_escalate(escalate))
-                return notify_refuse(notify, "escalate is a list of at most 8 steps, each an object");
+        const char *wrong = plan_check_steps(escalate);
+        if (wrong)
+                return notify_refuse(notify, wrong);
         notify_add(&notify->content, "title", title, "\"\"");
         notify_add(&notify->content, "text", text, "\"\"");
         notify_add(&notify->content, "data", data, "null");
         notify_add(&notify->plan, "push", push, NULL);
         notify_add(&notify->plan, "escalate", escalate, NULL);
-        if (buf_failed(&notify->content) || buf_failed(&notify->plan) || notify->content.len + notify->plan.len > LIMIT_NOTICE_BYTES)
+        int64_t first_ms;
+        plan_pack_steps(escalate, &notify->steps, &first_ms);
+        if (buf_failed(&notify->steps) || buf_failed(&notify->content) || buf_failed(&notify->plan) || notify->content.len + notify->plan.len > LIMIT_NOTICE_BYTES)
                 return NOTIFY_E_LARGE;
         notify->post = (struct notice_post){
                 .op = slice_of(notify->op),
@@ -117,6 +108,9 @@ int notify_parse(const struct scan_field *fields, size_t count, struct notify *n
                 .ttl_ms = ttl ? ttl->integer * 1000 : 0,
                 .content = buf_slice(&notify->content),
                 .plan = buf_slice(&notify->plan),
+                .push_class = notify_class(notify, push),
+                .first_ms = first_ms,
+                .steps = buf_slice(&notify->steps),
         };
         return 0;
 }
@@ -124,4 +118,5 @@ int notify_parse(const struct scan_field *fields, size_t count, struct notify *n
 void notify_deinit(struct notify *notify) {
         buf_deinit(&notify->content);
         buf_deinit(&notify->plan);
+        buf_deinit(&notify->steps);
 }

@@ -14,7 +14,7 @@ enum {
 struct notify {
         struct notice_post post; /* without user; slices of the texts here */
         const char *error;
-        struct buf content, plan;
+        struct buf content, plan, steps;
         char op[65], collapse[65], priority[12];
 };
 

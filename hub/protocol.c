@@ -17,6 +17,7 @@
 #include "fanout/prefs.h"
 #include "fanout/query.h"
 #include "fanout/receipt.h"
+#include "fanout/registration.h"
 #include "hub/answer.h"
 #include "hub/hub.h"
 #include "hub/session.h"
@@ -148,7 +149,7 @@ static void protocol_start_send(struct protocol_job *job) {
 static void protocol_send(struct session *session, const struct request *request) {
         struct slice body = request->body.len ? request->body : SLICE("null");
         struct slice kind = request->kind.len ? request->kind : SLICE("message");
-        struct protocol_job *job = calloc(1, sizeof(*job) + request->conv.len + request->op.len + kind.len + body.len);
+        struct protocol_job *job = calloc(1, sizeof(*job) + request->conv.len + request->op.len + kind.len + body.len + request->push.len);
         if (!job) {
                 session_error(session, request, ERROR_INTERNAL, NULL);
                 return;
@@ -164,6 +165,8 @@ static void protocol_send(struct session *session, const struct request *request
                 .op = slice_copy(&text, request->op),
                 .kind = slice_copy(&text, kind),
                 .body = slice_copy(&text, body),
+                .push = slice_copy(&text, request->push),
+                .push_class = request->push_class,
                 .ref = slice_of(job->ref),
                 .from = session->subscriber.user,
                 .device = session->subscriber.device,
@@ -221,8 +224,9 @@ static int protocol_set_prefs(struct session *session, const struct request *req
 static void protocol_ask(struct session *session, const struct request *request) {
         struct fanout *fanout = &session->hub->fanout;
         struct slice user = session->subscriber.user;
-        bool read = request->type == REQUEST_READ || request->type == REQUEST_STATUS || request->type == REQUEST_PREFS;
-        struct protocol_wait *wait = protocol_wait_new(session, request, read ? "ok" : wire_type_text(request->type));
+        bool ok = request->type == REQUEST_READ || request->type == REQUEST_STATUS || request->type == REQUEST_PREFS ||
+                    request->type == REQUEST_PUSH_REGISTER || request->type == REQUEST_PUSH_UNREGISTER;
+        struct protocol_wait *wait = protocol_wait_new(session, request, ok ? "ok" : wire_type_text(request->type));
         struct registry_session registry = session_registry(session);
         if (!wait)
                 return;
@@ -241,6 +245,13 @@ static void protocol_ask(struct session *session, const struct request *request)
                 break;
         case REQUEST_PREFS:
                 protocol_started(wait, protocol_set_prefs(session, request, wait));
+                break;
+        case REQUEST_PUSH_REGISTER:
+                protocol_started(wait, registration_set(fanout, user, session->subscriber.device, &request->registration, protocol_on_done, wait));
+                break;
+        case REQUEST_PUSH_UNREGISTER:
+                protocol_started(wait, registration_remove(fanout, user, session->subscriber.device, request->registration.provider,
+                                                           protocol_on_done, wait));
                 break;
         case REQUEST_HISTORY:
                 protocol_started(wait, query_history(fanout, user, request->conv, request->before, request->after, (unsigned)request->limit,
@@ -297,6 +308,8 @@ static void protocol_dispatch(struct session *session, const struct request *req
         case REQUEST_READ:
         case REQUEST_STATUS:
         case REQUEST_PREFS:
+        case REQUEST_PUSH_REGISTER:
+        case REQUEST_PUSH_UNREGISTER:
         case REQUEST_HISTORY:
         case REQUEST_CONVERSATIONS:
         case REQUEST_MEMBERS:

@@ -43,16 +43,16 @@ static void be_a_child_of(pid_t supervisor, const char *name) {
         sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static _Noreturn void be_a_worker(const struct worker_options *options, const char *name, int keep_fd, int ready_fd) {
+static _Noreturn void be_a_worker(spawn_run_fn run, const struct worker_options *options, const char *name, int keep_fd, int ready_fd) {
         close_all_but(ready_fd, keep_fd);
         log_open(name, process.level);
         metrics_open(options->metrics, options->index + 1, name);
         struct worker_options own = *options;
         own.ready_fd = ready_fd;
-        exit(worker_run(&own));
+        exit(run(&own));
 }
 
-int spawn_worker(const struct worker_options *options, const char *name, int keep_fd, pid_t *ret_pid, int *ret_ready_fd) {
+int spawn_worker(spawn_run_fn run, const struct worker_options *options, const char *name, int keep_fd, pid_t *ret_pid, int *ret_ready_fd) {
         int pipe_fds[2];
         if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) != 0)
                 return -errno;
@@ -60,7 +60,7 @@ int spawn_worker(const struct worker_options *options, const char *name, int kee
         pid_t supervisor = getpid(), pid = fork();
         if (pid == 0) {
                 be_a_child_of(supervisor, name);
-                be_a_worker(options, name, keep_fd, pipe_fds[1]);
+                be_a_worker(run, options, name, keep_fd, pipe_fds[1]);
         }
         int error = pid < 0 ? -errno : 0;
         close(pipe_fds[1]);

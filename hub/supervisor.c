@@ -39,6 +39,7 @@
 #include "hub/spawn.h"
 #include "hub/store_server.h"
 #include "hub/worker.h"
+#include "push/program.h"
 
 enum phase { LOCKING, STORE, SERVING, DRAINING, ENDING, DONE };
 
@@ -83,8 +84,8 @@ struct supervisor {
         uint64_t probe_due_ms;
         uint64_t started_ms, drain_ms; /* when it was started, and told to end */
 
-        struct watched *workers;
-        uint32_t workers_count;
+        struct watched *workers; /* and behind them the push worker */
+        uint32_t workers_count, children_count;
         bool announced;
 };
 
@@ -119,6 +120,29 @@ static void forget_ready_fd(struct watched *w) {
         w->ready_fd = -1;
 }
 
+static struct config *reload_for_push(void *context) {
+        const struct worker_options *options = context;
+        struct config *config = NULL;
+        char *error = NULL;
+        if (settings_load(options->argc, options->argv, &config, &error) == 0)
+                return config;
+        log_error("The configuration was not loaded again: %s", error ? error : "no memory");
+        free(error);
+        return NULL;
+}
+
+static int run_push(const struct worker_options *options) {
+        struct worker_options own = *options;
+        const struct program_options push = {
+                .config = options->config,
+                .redis_url = options->redis_url,
+                .ready_fd = options->ready_fd,
+                .reload = reload_for_push,
+                .context = &own,
+        };
+        return program_run(&push);
+}
+
 static int start_worker(struct supervisor *s, struct watched *w) {
         const struct worker_options options = {
                 .argc = s->argc,
@@ -131,8 +155,9 @@ static int start_worker(struct supervisor *s, struct watched *w) {
                 .metrics = s->metrics,
                 .index = w->slot - 1,
         };
-        return spawn_worker(&options, w->name, s->store_server ? store_server_folder_fd(s->store_server) : -1, &w->pid,
-                            &w->ready_fd);
+        bool push = w == &s->workers[s->workers_count];
+        int folder_fd = s->store_server ? store_server_folder_fd(s->store_server) : -1;
+        return spawn_worker(push ? run_push : worker_run, &options, w->name, folder_fd, &w->pid, &w->ready_fd);
 }
 
 static int start_store(struct supervisor *s) {
@@ -214,7 +239,7 @@ static void reap(struct supervisor *s) {
         for (pid_t pid; (pid = waitpid(-1, &wait_status, WNOHANG)) > 0;) {
                 if (pid == s->store.pid)
                         on_exit_of(s, &s->store, wait_status);
-                for (uint32_t i = 0; i < s->workers_count; i++)
+                for (uint32_t i = 0; i < s->children_count; i++)
                         if (pid == s->workers[i].pid)
                                 on_exit_of(s, &s->workers[i], wait_status);
                 /* Any other is an orphan that we got as the first process of a container. */
@@ -258,11 +283,25 @@ static void on_worker_ready(struct supervisor *s, struct watched *w) {
         announce(s);
 }
 
+static struct watched *push_of(struct supervisor *s) {
+        return &s->workers[s->workers_count];
+}
+
+/* The push worker is there while the configuration has apps to push to. */
+static void settle_push(struct supervisor *s) {
+        struct watched *w = push_of(s);
+        if (s->config->pushes_count == 0)
+                step(s, w, CHILD_EVENT_STOP);
+        else if (w->child.state == CHILD_GONE && w->pid == 0 && s->phase == SERVING)
+                child_init(&w->child, (uint64_t)s->config->drain_ms + DRAIN_SLACK_MS, clock_monotonic_ms());
+}
+
 static void start_workers(struct supervisor *s) {
         move(s, SERVING);
         uint64_t now_ms = clock_monotonic_ms();
         for (uint32_t i = 0; i < s->workers_count; i++)
                 child_init(&s->workers[i].child, (uint64_t)s->config->drain_ms + DRAIN_SLACK_MS, now_ms);
+        settle_push(s);
 }
 
 static void probe_store(struct supervisor *s) {
@@ -302,13 +341,14 @@ static void reload(struct supervisor *s) {
         config_free(s->reloaded);
         s->config = s->reloaded = config;
 
-        for (uint32_t i = 0; i < s->workers_count; i++) {
+        for (uint32_t i = 0; i < s->children_count; i++) {
                 struct watched *w = &s->workers[i];
                 w->child.grace_ms = (uint64_t)config->drain_ms + DRAIN_SLACK_MS;
                 if (w->pid != 0 && w->ready)
                         kill(w->pid, SIGHUP);
                 w->reload_due = w->pid != 0 && !w->ready;
         }
+        settle_push(s);
         log_info("The configuration is loaded again.");
 }
 
@@ -320,7 +360,7 @@ static void drain(struct supervisor *s, int number) {
                 return;
         }
         if (s->phase == DRAINING && clock_monotonic_ms() - s->drain_ms >= HURRY_AFTER_MS)
-                for (uint32_t i = 0; i < s->workers_count; i++)
+                for (uint32_t i = 0; i < s->children_count; i++)
                         step(s, &s->workers[i], CHILD_EVENT_HURRY);
 }
 
@@ -342,7 +382,7 @@ static bool is_gone(const struct watched *w) {
 }
 
 static bool are_workers_gone(const struct supervisor *s) {
-        for (uint32_t i = 0; i < s->workers_count; i++)
+        for (uint32_t i = 0; i < s->children_count; i++)
                 if (!is_gone(&s->workers[i]))
                         return false;
         return true;
@@ -351,7 +391,7 @@ static bool are_workers_gone(const struct supervisor *s) {
 /* What follows from the phase alone; STOP may be said again and again. */
 static void settle(struct supervisor *s) {
         if (s->phase == DRAINING) {
-                for (uint32_t i = 0; i < s->workers_count; i++)
+                for (uint32_t i = 0; i < s->children_count; i++)
                         step(s, &s->workers[i], CHILD_EVENT_STOP);
                 if (are_workers_gone(s))
                         move(s, ENDING);
@@ -370,18 +410,18 @@ static int until_ms(uint64_t due_ms, uint64_t now_ms) {
 }
 
 static void wait_for_something(struct supervisor *s) {
-        struct pollfd fds[1 + LIMIT_WORKERS] = { { .fd = s->signal_fd, .events = POLLIN } };
+        struct pollfd fds[2 + LIMIT_WORKERS] = { { .fd = s->signal_fd, .events = POLLIN } };
         uint64_t due_ms = child_due_ms(&s->store.child);
         if (s->store.pid != 0 && !s->store.ready && s->phase <= SERVING && s->probe_due_ms < due_ms)
                 due_ms = s->probe_due_ms;
-        for (uint32_t i = 0; i < s->workers_count; i++) {
+        for (uint32_t i = 0; i < s->children_count; i++) {
                 fds[1 + i] = (struct pollfd){ .fd = s->workers[i].ready_fd, .events = POLLIN }; /* poll() skips -1 */
                 if (child_due_ms(&s->workers[i].child) < due_ms)
                         due_ms = child_due_ms(&s->workers[i].child);
         }
-        if (poll(fds, 1 + s->workers_count, until_ms(due_ms, clock_monotonic_ms())) < 0)
+        if (poll(fds, 1 + s->children_count, until_ms(due_ms, clock_monotonic_ms())) < 0)
                 return; /* EINTR by a tracer: the next turn sees the same */
-        for (uint32_t i = 0; i < s->workers_count; i++)
+        for (uint32_t i = 0; i < s->children_count; i++)
                 if (fds[1 + i].revents)
                         on_worker_ready(s, &s->workers[i]);
         if (fds[0].revents)
@@ -390,7 +430,7 @@ static void wait_for_something(struct supervisor *s) {
 
 static void tick(struct supervisor *s) {
         step(s, &s->store, CHILD_EVENT_TICK);
-        for (uint32_t i = 0; i < s->workers_count; i++)
+        for (uint32_t i = 0; i < s->children_count; i++)
                 step(s, &s->workers[i], CHILD_EVENT_TICK);
         if (is_probe_due(s, clock_monotonic_ms()))
                 probe_store(s);
@@ -523,11 +563,13 @@ static void name_watched(struct supervisor *s, struct watched *w, uint32_t slot,
 
 static int make_children(struct supervisor *s) {
         s->workers_count = s->config->workers > 0 ? (uint32_t)s->config->workers : count_cores();
-        s->workers = calloc(s->workers_count, sizeof *s->workers);
-        s->metrics = metrics_page_new(s->workers_count + 2);
+        s->children_count = s->workers_count + 1;
+        s->workers = calloc(s->children_count, sizeof *s->workers);
+        s->metrics = metrics_page_new(s->workers_count + 3);
         if (!s->workers || !s->metrics)
                 return -ENOMEM;
         name_watched(s, &s->store, s->workers_count + 1, "redis");
+        name_watched(s, push_of(s), s->workers_count + 2, "push");
         for (uint32_t i = 0; i < s->workers_count; i++) {
                 char name[sizeof s->workers[i].name];
                 snprintf(name, sizeof name, "worker%u", i + 1);

@@ -132,6 +132,8 @@ static bool sync_takes(enum request_type type) {
         case REQUEST_CONVERSATIONS:
         case REQUEST_MEMBERS:
         case REQUEST_PREFS:
+        case REQUEST_PUSH_REGISTER:
+        case REQUEST_PUSH_UNREGISTER:
         case REQUEST_PING:
                 return true;
         default:

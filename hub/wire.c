@@ -5,8 +5,10 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "fanout/due.h"
 #include "fanout/prefs.h"
 #include "hub/auth.h"
+#include "push/plan.h"
 
 #define WIRE_TIME_MAX_MS INT64_C(253402300799999) /* the end of the year 9999 */
 
@@ -28,6 +30,9 @@ enum wire_field {
         F_STATUS = 1 << 14,
         F_PREFS = 1 << 15,     /* mute, quiet_hours */
         F_SINCE = 1 << 16,     /* since */
+        F_PUSH = 1 << 17,      /* push */
+        F_REGISTER = 1 << 18,  /* provider, app, token or subscription, env */
+        F_PROVIDER = 1 << 19,
 };
 
 static const struct {
@@ -35,7 +40,7 @@ static const struct {
         unsigned needs, takes;
 } wire_types[REQUEST_TYPES] = {
         [REQUEST_HELLO] = { "hello", 0, F_TOKEN | F_DEVICE | F_CURSOR },
-        [REQUEST_SEND] = { "send", F_CONV | F_OP, F_BODY | F_KIND | F_REF },
+        [REQUEST_SEND] = { "send", F_CONV | F_OP, F_BODY | F_KIND | F_REF | F_PUSH },
         [REQUEST_ACK] = { "ack", 0, F_N | F_CONV | F_SEQ },
         [REQUEST_READ] = { "read", 0, F_CONV | F_SEQ | F_OP },
         [REQUEST_TYPING] = { "typing", F_CONV | F_ACTIVE, 0 },
@@ -48,6 +53,8 @@ static const struct {
         [REQUEST_WATCH] = { "watch", F_USERS, 0 },
         [REQUEST_UNWATCH] = { "unwatch", F_USERS, 0 },
         [REQUEST_STATUS] = { "status", F_STATUS, 0 },
+        [REQUEST_PUSH_REGISTER] = { "push_register", F_REGISTER, 0 },
+        [REQUEST_PUSH_UNREGISTER] = { "push_unregister", 0, F_PROVIDER },
         [REQUEST_PREFS] = { "prefs", F_PREFS, 0 },
         [REQUEST_AUTH] = { "auth", F_TOKEN, 0 },
         [REQUEST_PING] = { "ping", 0, 0 },
@@ -223,6 +230,36 @@ static int wire_prefs(struct request *request, const struct scan_field *fields, 
         return quiet ? wire_quiet(request, quiet) : 0;
 }
 
+int wire_parse_registration(const struct scan_field *fields, size_t count, struct request *request) {
+        struct registration *registration = &request->registration;
+        const struct scan_value *subscription = scan_find(fields, count, "subscription");
+        *registration = (struct registration){ SLICE(""), SLICE(""), SLICE(""), SLICE(""), 0 };
+        if (wire_string(request, fields, count, "provider", &registration->provider) < 0 ||
+            wire_string(request, fields, count, "app", &registration->app) < 0 || wire_string(request, fields, count, "env", &registration->env) < 0 ||
+            wire_string(request, fields, count, "token", &registration->token) < 0)
+                return wire_refuse(request, "provider, app, env and token are strings");
+        if (subscription && subscription->type != SCAN_NULL) {
+                if (registration->token.len || subscription->type != SCAN_OBJECT)
+                        return wire_refuse(request, "subscription is an object, instead of a token");
+                registration->token = subscription->raw;
+        }
+        const char *error = registration_check(registration);
+        return error ? wire_refuse(request, error) : 0;
+}
+
+/* What a send says of pushing: a message wakes who is away, the other kinds only if that is asked for. */
+static int wire_push(struct request *request, const struct scan_field *fields, size_t count) {
+        const struct scan_value *push = scan_find(fields, count, "push");
+        bool message = request->kind.len == 0 || slice_is(request->kind, "message");
+        if (push && push->type == SCAN_NULL)
+                push = NULL;
+        if (!plan_is_push(push))
+                return wire_refuse(request, "push is {title, text, priority, ttl_s, collapse, data}, of at most 8 KiB");
+        request->push = push ? push->raw : SLICE("");
+        request->push_class = plan_class(push, message ? DUE_LOW : DUE_NONE);
+        return 0;
+}
+
 static int wire_fields(struct request *request, const struct scan_field *fields, size_t count, unsigned takes) {
         bool active_given = false;
         if (takes & F_CONV && (wire_string(request, fields, count, "conv", &request->conv) < 0 ||
@@ -264,6 +301,12 @@ static int wire_fields(struct request *request, const struct scan_field *fields,
                 return WIRE_E_INVALID;
         if (takes & F_USERS && wire_users(request, fields, count))
                 return WIRE_E_INVALID;
+        if (takes & F_PUSH && wire_push(request, fields, count))
+                return WIRE_E_INVALID;
+        if (takes & F_REGISTER && wire_parse_registration(fields, count, request))
+                return WIRE_E_INVALID;
+        if (takes & F_PROVIDER && wire_string(request, fields, count, "provider", &request->registration.provider) < 0)
+                return wire_refuse(request, "provider is a string");
         const struct scan_value *body = takes & F_BODY ? scan_find(fields, count, "body") : NULL;
         if (body)
                 request->body = body->raw;
@@ -306,6 +349,8 @@ int wire_parse(struct slice object, struct request *request) {
         request->token = request->device = request->conv = request->op = request->kind = request->status = request->body = request->epoch =
                 request->after_conv = (struct slice){ "", 0 };
         request->n = request->seq = request->ref = request->before = request->cursor = 0;
+        request->push = request->registration.provider = SLICE("");
+        request->push_class = DUE_NONE;
         request->after = -1;
         request->limit = LIMIT_LIST_ITEMS / 4;
         request->background = request->active = request->has_cursor = request->has_n = request->has_since = request->versions = false;

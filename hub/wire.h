@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/scan.h"
 #include "base/slice.h"
+#include "fanout/registration.h"
 
 enum request_type {
 #define REQUEST_ROW(name, text, fields, reply, sentence) REQUEST_##name,
@@ -29,6 +30,9 @@ struct request {
         int64_t id;
         struct slice token, device, conv, op, kind, status;
         struct slice body;            /* verbatim JSON */
+        struct slice push;            /* what to push, verbatim JSON; "" */
+        int push_class;               /* how urgent that is: enum due_class */
+        struct registration registration; /* of push_register; of push_unregister its provider only */
         struct slice epoch;           /* of cursor or since; the seq of since is in seq */
         uint64_t n, seq, ref, before; /* 0: absent */
         int64_t after;                /* -1: absent */
@@ -51,6 +55,9 @@ __attribute__((warn_unused_result)) int wire_parse(struct slice object, struct r
 
 /* The fields of a sync: device, cursor, ack (as n), limit (LIMIT_PAGE_EVENTS at most, also the default). 0 or WIRE_E_INVALID. */
 __attribute__((warn_unused_result)) int wire_parse_sync(const struct scan_field *fields, size_t count, struct request *request);
+
+/* The fields of a push registration; it passes registration_check(). 0 or WIRE_E_INVALID. */
+__attribute__((warn_unused_result)) int wire_parse_registration(const struct scan_field *fields, size_t count, struct request *request);
 
 const char *wire_type_text(enum request_type type);
 

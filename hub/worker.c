@@ -264,6 +264,7 @@ static void worker_on_hup(uv_signal_t *signal, int number) {
         worker->hub.auth = auth;
         worker->config = config;
         worker->hub.config = config;
+        worker->hub.fanout.push_delay_ms = hub_push_delay_ms(config);
         log_info("The configuration was loaded again.");
 }
 

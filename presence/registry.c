@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "fanout/fanout.h"
 #include "fanout/node.h"
+#include "fanout/registration.h"
 #include "fanout/store.h"
 #include "fanout/words.h"
 #include "presence/lease.h"
@@ -240,7 +241,7 @@ static bool registry_is_connected(const struct lease *lease, struct slice live, 
 
 /* A device of the answer, until all times are known. */
 struct registry_device {
-        struct slice device, oldest; /* of text */
+        struct slice device, oldest, registration; /* of text */
         int64_t cursor, seen_ms, depth, oldest_at; /* oldest_at 0: not known, or nothing waits */
         bool connected;
 };
@@ -266,8 +267,14 @@ static void registry_devices_end(struct registry_devices *job, bool failed) {
                 buf_add_json(&out, device->device);
                 buf_printf(&out,
                            ",\"connected\":%s,\"cursor\":%" PRId64 ",\"last_seen\":%" PRId64 ",\"queue\":{\"depth\":%" PRId64
-                           ",\"oldest_ms\":%" PRId64 "}}",
+                           ",\"oldest_ms\":%" PRId64 "}",
                            device->connected ? "true" : "false", device->cursor, device->seen_ms, device->depth, oldest_ms);
+                buf_add_text(&out, ",\"push\":");
+                if (device->registration.len)
+                        registration_add_json(&out, device->registration);
+                else
+                        buf_add_text(&out, "null");
+                buf_add_char(&out, '}');
         }
         buf_add_char(&out, ']');
         failed |= buf_failed(&out);
@@ -322,7 +329,7 @@ static void registry_ask_oldest(struct registry_devices *job) {
 }
 
 static int registry_take_devices(struct registry_devices *job, const struct redisReply *reply) {
-        size_t count = store_count(reply) / 4, bytes = 0;
+        size_t count = store_count(reply) / 5, bytes = 0;
         for (size_t i = 1; i < store_count(reply); i++)
                 bytes += store_text(store_item(reply, i)).len;
         job->devices = calloc(count + 1, sizeof(*job->devices));
@@ -331,13 +338,14 @@ static int registry_take_devices(struct registry_devices *job, const struct redi
                 return -ENOMEM;
         for (size_t i = 0; i < count; i++) {
                 struct registry_device *device = &job->devices[job->count++];
-                struct slice packed = store_text(store_item(reply, i * 4 + 2));
-                device->device = slice_copy(&text, store_text(store_item(reply, i * 4 + 1)));
+                struct slice packed = store_text(store_item(reply, i * 5 + 2));
+                device->device = slice_copy(&text, store_text(store_item(reply, i * 5 + 1)));
                 device->cursor = (int64_t)words_uint(words_take(&packed, ' '));
                 device->seen_ms = (int64_t)words_uint(packed);
-                device->depth = store_int(store_item(reply, i * 4 + 3));
-                device->oldest = slice_copy(&text, store_text(store_item(reply, i * 4 + 4)));
+                device->depth = store_int(store_item(reply, i * 5 + 3));
+                device->oldest = slice_copy(&text, store_text(store_item(reply, i * 5 + 4)));
                 device->connected = registry_is_connected(job->lease, store_text(store_item(reply, 0)), device->device);
+                device->registration = slice_copy(&text, store_text(store_item(reply, i * 5 + 5)));
                 struct slice rest = device->oldest;
                 words_take(&rest, ' ');
                 if (device->oldest.len && (device->oldest.ptr[0] == 'j' || device->oldest.ptr[0] == 'x'))
@@ -363,6 +371,7 @@ int registry_devices(struct fanout *fanout, const struct lease *lease, struct sl
         store_call_key(call, KEY_USER, user);
         store_call_key(call, KEY_INBOX, user);
         store_call_key(call, KEY_DEVICES, user);
+        store_call_key(call, KEY_PUSH, user);
         int r = store_call_send(call, registry_on_devices, job);
         if (r)
                 free(job);

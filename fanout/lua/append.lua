@@ -3,7 +3,8 @@
 --
 -- KEYS  conv, log, members, ops, ops_old, pending, states, then user and inbox of each name
 -- ARGV  channels, counters, conv, from, device, session, digest of (from, op), op, kind, ref, body, mv, trusted (1: the
---       backend, which need not be a member), inbox_max, log_max, complete (1: the names are all members), names …
+--       backend, which need not be a member), inbox_max, log_max, complete (1: the names are all members), due (class and delay; ''
+--       nothing is pushed: see due.lua), plan (what to push, JSON; '' none), names …
 -- gives {'ok', seq, at} | {'ok', seq, at, 'channel'} (nobody is left to deliver to) | {'dup', seq, at} | {'members', mv, names} | {'err', code}
 --
 -- append#1  The same digest never makes a second entry (while it is remembered: limits OPS_REMEMBERED, OPS_AGE_MS).
@@ -29,7 +30,7 @@ redis.register_function('b1_append', function(keys, args)
   if not h[1] then
     return { 'err', 'not_found' }
   end
-  local named = h[3] == args[12] and is_named(args, 17, from) -- the names are members, as long as the list is the present one
+  local named = h[3] == args[12] and is_named(args, 19, from) -- the names are members, as long as the list is the present one
   if args[13] ~= '1' and not named and redis.call('HEXISTS', keys[3], from) == 0 then
     return { 'err', 'forbidden' }
   end
@@ -75,7 +76,11 @@ redis.register_function('b1_append', function(keys, args)
     redis.call('PEXPIRE', keys[4], 2 * OPS_AGE_MS)
   end
   local header = text(at) .. ' ' .. kind .. ' ' .. ref .. ' ' .. from .. ' ' .. args[5] .. ' ' .. args[8]
-  redis.call('XADD', keys[2], id .. '-0', 'e', header .. '\n' .. args[11])
+  if args[18] == '' then
+    redis.call('XADD', keys[2], id .. '-0', 'e', header .. '\n' .. args[11])
+  else
+    redis.call('XADD', keys[2], id .. '-0', 'e', header .. '\n' .. args[11], 'p', args[18])
+  end
   if seq % TRIM_EVERY == 0 then
     redis.call('XTRIM', keys[2], 'MAXLEN', '~', args[15])
   end
@@ -97,7 +102,7 @@ redis.register_function('b1_append', function(keys, args)
   end
 
   local targets = {}
-  fan_message(keys, 8, args, 17, conv, seq, from, tonumber(args[14]), targets)
+  fan_message(keys, 8, args, 19, conv, seq, from, tonumber(args[14]), targets, due_wanted(args[17]))
   publish_all(args[1], args[2], targets, 'M', id .. ' ' .. conv .. ' ' .. args[6] .. ' ' .. header, args[11])
   if args[16] ~= '1' then
     redis.call('ZADD', keys[6], text(now), 'm ' .. id .. ' ' .. conv)

@@ -87,29 +87,6 @@ local function push(user_key, inbox_key, base, inbox_max, ...)
   return base + length
 end
 
--- Puts entry seq of conv into the inboxes of users (names[first …], keys in pairs from key on). A user whose inbox points to
--- seq already, or who is no member, is passed over: a repeated or overtaken call is harmless. A user who misses earlier
--- entries gets pointers to them too, so seq has no hole.
-local function fan_message(keys, key, names, first, conv, seq, from, inbox_max, targets)
-  local field = 'c:' .. conv
-  for i = first, #names do
-    local user, user_key, inbox_key = names[i], keys[key], keys[key + 1]
-    key = key + 2
-    local h = redis.call('HMGET', user_key, 'base', 'nodes', field)
-    local last = tonumber(h[3])
-    if last and last < seq then
-      local base = tonumber(h[1]) or 0
-      for missing = last + 1, seq - 1 do
-        local n = push(user_key, inbox_key, base, inbox_max, 'm ' .. text(missing) .. ' ' .. conv)
-        base = tonumber(redis.call('HGET', user_key, 'base')) or 0
-      end
-      redis.call('HSET', user_key, field, text(seq))
-      local n = push(user_key, inbox_key, base, inbox_max, (user == from and 'o ' or 'm ') .. text(seq) .. ' ' .. conv)
-      address(targets, h[2], user, n)
-    end
-  end
-end
-
 -- Puts one pointer of any other kind into the inboxes of users who are members.
 local function fan_pointer(keys, key, names, first, conv, pointer, inbox_max, targets)
   local field = 'c:' .. conv

@@ -3,12 +3,12 @@
 -- sweeper's repair. May be repeated at will.
 --
 -- KEYS  user and inbox of each name
--- ARGV  channels, counters, conv, seq, session, header (as in the log), body, inbox_max, names …
+-- ARGV  channels, counters, conv, seq, session, header (as in the log), body, inbox_max, due (as for b1_append), names …
 redis.register_function('b1_deliver', function(keys, args)
   local seq = tonumber(args[4])
   local from = string.match(args[6], '^%S+ %S+ %S* (%S*)')
   local targets = {}
-  fan_message(keys, 1, args, 9, args[3], seq, from, tonumber(args[8]), targets)
+  fan_message(keys, 1, args, 10, args[3], seq, from, tonumber(args[8]), targets, due_wanted(args[9]))
   publish_all(args[1], args[2], targets, 'M', text(seq) .. ' ' .. args[3] .. ' ' .. args[5] .. ' ' .. args[6], args[7])
   return 0
 end)

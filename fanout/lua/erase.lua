@@ -19,7 +19,11 @@ local function erase_copy(log_key, states_key, copy_key)
     local rows = redis.call('XRANGE', log_key, from, '+', 'COUNT', ERASE_READ)
     for _, row in ipairs(rows) do
       local entry = redacted(states_key, string.match(row[1], '^%d+'), row[2][2])
-      redis.call('XADD', copy_key, row[1], 'e', entry)
+      if row[2][3] == 'p' and #entry == #row[2][2] then -- what was to be pushed tells the text, too
+        redis.call('XADD', copy_key, row[1], 'e', entry, 'p', row[2][4])
+      else
+        redis.call('XADD', copy_key, row[1], 'e', entry)
+      end
       entries, bytes, from = entries + 1, bytes + #entry, '(' .. row[1]
     end
     if #rows < ERASE_READ then

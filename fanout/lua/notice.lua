@@ -3,6 +3,8 @@
 --   n:<op>       <at> <until> <priority> <size> <collapse> \n <content of size bytes> <plan for the push worker>
 --   s:<op>       <n> <at> <until> <delivered> <read> <replaced by>      times, 0: not yet (until 0: never expires)
 --   c:<collapse> the op that has this key now
+--   p:<op>       when a push for it was taken by a provider first
+--   e:<op>       its escalation, once that has ended (while it runs it is in the push hash: push.lua)
 -- The op may contain spaces, so it comes last wherever it stands, as does collapse.
 
 local function notice_state(notices_key, op)
@@ -41,14 +43,15 @@ local function notice_forget(notices_key, times_key, op)
   if collapse and redis.call('HGET', notices_key, 'c:' .. collapse) == op then
     redis.call('HDEL', notices_key, 'c:' .. collapse)
   end
-  redis.call('HDEL', notices_key, 'n:' .. op, 's:' .. op)
+  redis.call('HDEL', notices_key, 'n:' .. op, 's:' .. op, 'e:' .. op, 'p:' .. op)
   redis.call('ZREM', times_key, op)
 end
 
 -- b1_notify: stores one notification and brings it to its user's inbox.
 --
--- KEYS  user, inbox, notices, notice_times
--- ARGV  channels, counters, user, op, priority, ttl_ms (0: none), collapse ('' none), size, content and plan, inbox_max, notices_max, age_ms
+-- KEYS  user, inbox, notices, notice_times, push
+-- ARGV  channels, counters, user, op, priority, ttl_ms (0: none), collapse ('' none), size, content and plan, inbox_max, notices_max, age_ms,
+--       due (class and delay; '' nothing is pushed: see due.lua), first_ms and steps (of its escalation, see push.lua; '' none)
 -- gives {'ok', n, at} | {'dup', n, at}
 --
 -- notify#1  The same op never makes a second one while it is remembered.
@@ -70,7 +73,7 @@ redis.register_function('b1_notify', function(keys, args)
 
   local at = text(now)
   local till = args[6] == '0' and '0' or text(now + tonumber(args[6]))
-  local h = redis.call('HMGET', keys[1], 'base', 'nodes')
+  local h = redis.call('HMGET', keys[1], 'base', 'nodes', 'pd')
   local n = push(keys[1], keys[2], tonumber(h[1]) or 0, tonumber(args[10]), 'x ' .. at .. ' ' .. op)
   if collapse ~= '' then
     local before = redis.call('HGET', notices, 'c:' .. collapse)
@@ -88,18 +91,33 @@ redis.register_function('b1_notify', function(keys, args)
   redis.call('PEXPIRE', notices, args[12])
   redis.call('PEXPIRE', times, args[12])
 
+  local wanted, pd = due_wanted(args[13]), h[3]
+  if wanted and pd then
+    pd = due_raise(keys[1], args[3], pd, h[2], wanted) or pd
+  end
+  if wanted and args[15] ~= '' then
+    local first = now + tonumber(args[14])
+    redis.call('HSET', keys[5], 'e:' .. op, text(first) .. ' ' .. text(wanted.class) .. ' 0 0\n' .. args[15])
+    pd = due_raise(keys[1], args[3], pd or '0', '', { class = wanted.class, delay = 0, now = first }) or pd
+  end
+  if pd ~= h[3] then
+    redis.call('HSET', keys[1], 'pd', pd)
+  end
+
   local targets = {}
   address(targets, h[2], args[3], n)
   publish_all(args[1], args[2], targets, 'X', at .. ' ' .. args[5] .. ' ' .. op, string.sub(args[9], 1, tonumber(args[8])))
   return { 'ok', n, now }
 end)
 
--- b1_notice: one notification and how far it came.   KEYS notices   ARGV op   gives {now, state, notice} or {}
+-- b1_notice: one notification and how far it came.
+-- KEYS notices, push   ARGV op   gives {now, state, notice, pushed ('' not), escalation ('' none)} or {}
 redis.register_function{
   function_name = 'b1_notice',
   callback = function(keys, args)
-    local h = redis.call('HMGET', keys[1], 's:' .. args[1], 'n:' .. args[1])
-    return h[1] and h[2] and { now_ms(), h[1], h[2] } or {}
+    local h = redis.call('HMGET', keys[1], 's:' .. args[1], 'n:' .. args[1], 'p:' .. args[1], 'e:' .. args[1])
+    local steps = h[4] or redis.call('HGET', keys[2], 'e:' .. args[1])
+    return h[1] and h[2] and { now_ms(), h[1], h[2], h[3] or '', steps or '' } or {}
   end,
   flags = { 'no-writes' },
 }

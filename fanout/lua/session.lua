@@ -228,7 +228,8 @@ redis.register_function{
 }
 
 -- b1_devices: the devices of a user.
--- KEYS user, inbox, devices   gives {live, device, packed, depth, oldest …}
+-- KEYS user, inbox, devices, push   gives {live, device, packed, depth, oldest, registration ('' none) …}; packed '': a device that is
+-- registered, but was never here
 -- depth: events behind the cursor; oldest: the first pointer behind the cursor that has a time (receipts have none), or ''
 redis.register_function{
   function_name = 'b1_devices',
@@ -238,6 +239,12 @@ redis.register_function{
     local length = redis.call('LLEN', keys[2])
     local out = { h[2] or '' }
     local all = redis.call('HGETALL', keys[3])
+    local pushed, registrations = redis.call('HGETALL', keys[4]), {}
+    for i = 1, #pushed, 2 do
+      if string.sub(pushed[i], 1, 2) == 'g:' then
+        registrations[string.sub(pushed[i], 3)] = pushed[i + 1]
+      end
+    end
     for i = 1, #all, 2 do
       local index = math.max(tonumber(string.match(all[i + 1], '^%d+')) - base, 0)
       local oldest = ''
@@ -251,6 +258,13 @@ redis.register_function{
       out[#out + 1] = all[i + 1]
       out[#out + 1] = length - index
       out[#out + 1] = oldest
+      out[#out + 1] = registrations[all[i]] or ''
+      registrations[all[i]] = nil
+    end
+    for device, registration in pairs(registrations) do
+      for _, value in ipairs({ device, '', 0, '', registration }) do
+        out[#out + 1] = value
+      end
     end
     return out
   end,

@@ -173,14 +173,14 @@ class Store:
                          self.versions[version], 1000, *names)
 
     def append(self, conv, sender, op, names, version=1, body='1', kind='message', ref='', trusted=0, inbox_max=1000, log_max=1000,
-               complete=1, session='s', digest=None):
+               complete=1, session='s', digest=None, due='', plan=''):
         keys = [key(letter, conv) for letter in 'clmoO'] + [key('w', ''), key('s', conv)] + self.pairs(names)
         return self.with_counted(self.call('append', keys, CHANNELS, COUNTERS, conv, sender, 'dev', session, digest or sender + op, op, kind,
-                                           ref, body, self.versions[version], trusted, inbox_max, log_max, complete, *names))
+                                           ref, body, self.versions[version], trusted, inbox_max, log_max, complete, due, plan, *names))
 
-    def deliver(self, conv, seq, sender, names, inbox_max=1000, session='s', body='1'):
+    def deliver(self, conv, seq, sender, names, inbox_max=1000, session='s', body='1', due=''):
         return self.call('deliver', self.pairs(names), CHANNELS, COUNTERS, conv, seq, session, '7 message  %s dev op' % sender, body, inbox_max,
-                         *names)
+                         due, *names)
 
     def receipts(self, conv, marks, names, version=1):
         """marks: (user, delivered, read) …"""

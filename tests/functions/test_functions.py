@@ -580,7 +580,7 @@ class Sessions(Case):
 
     def test_devices_are_listed_with_their_place(self):
         self.store.attach('bob', 'phone', 's1')
-        live, device, packed, depth, oldest = self.store.call('devices', self.store.pairs(['bob'], 'uid'))
+        live, device, packed, depth, oldest, registration = self.store.call('devices', self.store.pairs(['bob'], 'uid') + [key('push', 'bob')])
         self.assertEqual((live, device, packed.split(' ')[0], depth, oldest), ('phone s1 n1 o', 'phone', '0', 0, ''))
 
 

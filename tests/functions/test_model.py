@@ -19,9 +19,9 @@ NODES = ['n1', 'n2']
 INBOX_MAX = 30
 
 FAULTS = [  # file, text, by: what a slip of the pen could be
-    ('common.lua', 'for missing = last + 1, seq - 1 do', 'for missing = last + 2, seq - 1 do'),
-    ('common.lua', 'if last and last < seq then', 'if last and last <= seq then'),
-    ('common.lua', "redis.call('HSET', user_key, field, text(seq))", ''),
+    ('due.lua', 'for missing = last + 1, seq - 1 do', 'for missing = last + 2, seq - 1 do'),
+    ('due.lua', 'if last and last < seq then', 'if last and last <= seq then'),
+    ('due.lua', "redis.call('HSET', user_key, field, text(seq))", ''),
     ('common.lua', "redis.call('HSET', user_key, 'base', text(base + drop))", ''),
     ('common.lua', "local counter = redis.call('INCR', counter_key)", "local counter = redis.call('GET', counter_key) or 1"),
     ('append.lua', "local seq = tonumber(h[2]) + 1", "local seq = tonumber(h[2]) + (tonumber(h[2]) == 40 and 2 or 1)"),

@@ -13,13 +13,13 @@ class Notice(Case):
         super().setUp()
         self.store.attach('bob', 'phone', 's1', epoch='ue')
 
-    def notify(self, op, collapse='', ttl_ms=0, notices_max=100, content='"title":"é"', plan='"push":1', priority='high'):
-        return self.store.call('notify', self.store.pairs(['bob'], 'uixX'), CHANNELS, COUNTERS, 'bob', op, priority, ttl_ms, collapse,
-                               len(content.encode()), content + plan, 1000, notices_max, AGE_MS)
+    def notify(self, op, collapse='', ttl_ms=0, notices_max=100, content='"title":"é"', plan='"push":1', priority='high', due='', first_ms=0, steps=''):
+        return self.store.call('notify', self.store.pairs(['bob'], 'uixX') + [key('push', 'bob')], CHANNELS, COUNTERS, 'bob', op, priority, ttl_ms, collapse,
+                               len(content.encode()), content + plan, 1000, notices_max, AGE_MS, due, first_ms, steps)
 
     def state(self, op):
         """n, at, until, delivered, read, replaced by"""
-        answer = self.store.call('notice', [key('x', 'bob')], op)
+        answer = self.store.call('notice', [key('x', 'bob'), key('push', 'bob')], op)
         return answer and answer[1].split(' ', 5)
 
     def lapse(self, op):
@@ -62,7 +62,7 @@ class Notice(Case):
         self.store.call('notice_read', [key('x', 'bob')], 'op')
         self.assertEqual(self.state('op'), ['1', '5', '0', '6', '7', ''])
         self.assertEqual(self.store.call('notice_read', [key('x', 'bob')], 'unknown'), ['err', 'not_found'])
-        self.assertEqual(self.store.call('notice', [key('x', 'bob')], 'unknown'), [])
+        self.assertEqual(self.store.call('notice', [key('x', 'bob'), key('push', 'bob')], 'unknown'), [])
 
     def test_a_later_one_replaces_what_nobody_took(self):
         self.notify('a', collapse='one key')

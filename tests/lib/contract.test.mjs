@@ -103,7 +103,7 @@ for (const [name, value] of [
 ])
   tap.ok(value === limits.get(name), `the limit ${name} is that of contract/limits.def`, `it is ${value} instead of ${limits.get(name)}`);
 
-const names = { c: '{conv}', u: '{user}', o: '{op}', d: '{device}' };
+const names = { c: '{conv}', u: '{user}', o: '{op}', d: '{device}', l: '{letter}' };
 const routes = [...text('hub/api.c').matchAll(/\{ HTTP_(\w+), "([^"]+)", API_/g)].map(([, method, path]) => `${method} ${path.replace(/\{(\w)\}/g, (_, letter) => names[letter])}`);
 const described = Object.entries(openapi.paths).flatMap(([path, item]) => Object.keys(item).filter((key) => key !== 'parameters').map((method) => `${method.toUpperCase()} ${path}`));
 same('the calls of openapi.yaml are the routes of hub/api.c', described, routes);

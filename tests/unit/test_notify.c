@@ -54,6 +54,10 @@ static void refused_rows_are_refused_with_a_sentence(void **state) {
                 "{\"op\":\"o\",\"text\":\"t\",\"push\":{\"a\":1,\"a\":2}}",
                 "{\"op\":\"o\",\"text\":\"t\",\"escalate\":{}}",
                 "{\"op\":\"o\",\"text\":\"t\",\"escalate\":[5]}",
+                "{\"op\":\"o\",\"text\":\"t\",\"escalate\":[{\"via\":\"push\"}]}",
+                "{\"op\":\"o\",\"text\":\"t\",\"escalate\":[{\"after_s\":-1,\"via\":\"push\"}]}",
+                "{\"op\":\"o\",\"text\":\"t\",\"escalate\":[{\"after_s\":1,\"via\":\"webhook:\"}]}",
+                "{\"op\":\"o\",\"text\":\"t\",\"escalate\":[{\"after_s\":2,\"via\":\"push\"},{\"after_s\":1,\"via\":\"push\"}]}",
                 "{\"op\":\"o\",\"text\":\"t\",\"escalate\":[{},{},{},{},{},{},{},{},{}]}",
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -75,8 +79,8 @@ static void good_rows_keep_their_texts_as_they_are(void **state) {
                   "\"title\":\"\",\"text\":\"\\u00e9\\n\",\"data\":null", "", 60000 },
                 { "{\"op\":\"o\",\"text\":\"t\",\"push\":{\"title\":\"p\",\"priority\":\"silent\",\"ttl_s\":5,\"new\":1}}", "o", "normal", "",
                   "\"title\":\"\",\"text\":\"t\",\"data\":null", "\"push\":{\"title\":\"p\",\"priority\":\"silent\",\"ttl_s\":5,\"new\":1}", 0 },
-                { "{\"op\":\"o\",\"text\":\"t\",\"push\":null,\"escalate\":[{\"after_s\":60}]}", "o", "normal", "",
-                  "\"title\":\"\",\"text\":\"t\",\"data\":null", "\"escalate\":[{\"after_s\":60}]", 0 },
+                { "{\"op\":\"o\",\"text\":\"t\",\"push\":null,\"escalate\":[{\"after_s\":60,\"via\":\"push\"}]}", "o", "normal", "",
+                  "\"title\":\"\",\"text\":\"t\",\"data\":null", "\"escalate\":[{\"after_s\":60,\"via\":\"push\"}]", 0 },
                 { "{\"op\":\"o\",\"text\":\"t\",\"push\":{},\"escalate\":[]}", "o", "normal", "", "\"title\":\"\",\"text\":\"t\",\"data\":null",
                   "\"push\":{},\"escalate\":[]", 0 },
         };
@@ -127,7 +131,7 @@ static void states_follow_from_times(void **state) {
                 struct notice_state parsed = notice_parse_state(slice_of(rows[i].packed));
                 assert_int_equal(parsed.n, 1);
                 assert_int_equal(parsed.at, 100);
-                assert_string_equal(notice_state_text(&parsed, rows[i].now_ms), rows[i].text);
+                assert_string_equal(notice_state_text(&parsed, false, rows[i].now_ms), rows[i].text);
         }
         assert_true(slice_is(notice_parse_state(SLICE("1 2 3 4 5 another op")).replaced_by, "another op"));
 }

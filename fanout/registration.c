@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* registration.c: see registration.h. */
+#include "fanout/registration.h"
+
+#include <errno.h>
+#include <hiredis/hiredis.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/scan.h"
+#include "fanout/fanout.h"
+#include "fanout/store.h"
+#include "fanout/words.h"
+
+enum { REGISTRATION_SHOWN_BYTES = 6, REGISTRATION_HIDDEN_BYTES = 16 };
+
+/* ---- the check ---- */
+
+static bool registration_is_word(struct slice text) {
+        for (size_t i = 0; i < text.len; i++)
+                if (text.ptr[i] <= 0x20 || text.ptr[i] > 0x7e)
+                        return false;
+        return text.len > 0;
+}
+
+static bool registration_is_hex(struct slice text) {
+        for (size_t i = 0; i < text.len; i++) {
+                char c = text.ptr[i];
+                if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')))
+                        return false;
+        }
+        return text.len > 0 && text.len % 2 == 0;
+}
+
+static struct slice registration_string(const struct scan_field *fields, size_t count, const char *name) {
+        const struct scan_value *value = scan_find(fields, count, name);
+        if (!value || value->type != SCAN_STRING || value->raw.len < 3)
+                return SLICE("");
+        return (struct slice){ value->raw.ptr + 1, value->raw.len - 2 };
+}
+
+/* As browsers give it (Push API, PushSubscription.toJSON): the keys are base64url of 65 and 16 bytes. */
+static const char *registration_check_subscription(struct slice token) {
+        static const char error[] = "subscription is {endpoint, keys: {p256dh, auth}}, as the browser gives it";
+        struct scan_value value;
+        struct scan_field fields[LIMIT_JSON_FIELDS], keys[LIMIT_JSON_FIELDS];
+        size_t count, keys_count;
+        if (scan_text(token, LIMIT_JSON_DEPTH, &value) || value.type != SCAN_OBJECT || scan_object(value.raw, fields, LIMIT_JSON_FIELDS, &count))
+                return error;
+        const struct scan_value *inner = scan_find(fields, count, "keys");
+        if (!inner || inner->type != SCAN_OBJECT || scan_object(inner->raw, keys, LIMIT_JSON_FIELDS, &keys_count))
+                return error;
+        struct slice endpoint = registration_string(fields, count, "endpoint");
+        if (registration_string(keys, keys_count, "p256dh").len < 86 || registration_string(keys, keys_count, "auth").len < 22)
+                return error;
+        return endpoint.len > 8 && memcmp(endpoint.ptr, "https://", 8) == 0 ? NULL : "the endpoint of a subscription is an https URL";
+}
+
+const char *registration_check(const struct registration *registration) {
+        struct slice provider = registration->provider, token = registration->token;
+        if (!registration_is_word(registration->app) || registration->app.len > LIMIT_PUSH_APP_BYTES)
+                return "app is a word of 1 to 32 bytes: NAME of a section push.PROVIDER.NAME";
+        if (registration->env.len && !slice_is(registration->env, "production") && !slice_is(registration->env, "sandbox"))
+                return "env is production or sandbox";
+        if (token.len > LIMIT_PUSH_TOKEN_BYTES)
+                return "a token or subscription has at most 4,096 bytes";
+        if (slice_is(provider, "webpush"))
+                return registration_check_subscription(token);
+        if (slice_is(provider, "apns"))
+                return registration_is_hex(token) ? NULL : "the token of apns is the device token in hex";
+        if (slice_is(provider, "fcm"))
+                return registration_is_word(token) ? NULL : "the token of fcm is the registration token, without spaces";
+        return slice_is(provider, "webhook") ? NULL : "provider is apns, fcm, webpush or webhook";
+}
+
+/* ---- calls ---- */
+
+struct registration_job {
+        registration_done_fn done;
+        void *arg;
+};
+
+static int registration_send(struct call *call, store_reply_fn on_reply, registration_done_fn done, void *arg) {
+        struct registration_job *job = malloc(sizeof(*job));
+        if (!job)
+                return -ENOMEM;
+        *job = (struct registration_job){ done, arg };
+        int r = store_call_send(call, on_reply, job);
+        if (r)
+                free(job);
+        return r > 0 ? FANOUT_E_UNAVAILABLE : r;
+}
+
+static void registration_on_set(void *arg, const struct redisReply *reply) {
+        struct registration_job *job = arg;
+        bool ok = reply && slice_is(store_text(store_item(reply, 0)), "ok");
+        job->done(job->arg, !reply ? FANOUT_E_UNAVAILABLE : ok ? 0 : FANOUT_E_CONFLICT);
+        free(job);
+}
+
+int registration_set(struct fanout *fanout, struct slice user, struct slice device, const struct registration *registration,
+                     registration_done_fn done, void *arg) {
+        _cleanup_buf_ struct buf where = BUF_INIT(LIMIT_PUSH_APP_BYTES + 64);
+        buf_add_slice(&where, registration->provider);
+        buf_add_char(&where, ' ');
+        buf_add_slice(&where, registration->app);
+        buf_add_char(&where, ' ');
+        buf_add_slice(&where, registration->env.len ? registration->env : SLICE("production"));
+        if (buf_failed(&where))
+                return -ENOMEM;
+        struct call *call = store_call(fanout->store, "push_register");
+        store_call_key(call, KEY_USER, user);
+        store_call_key(call, KEY_PUSH, user);
+        store_call_key(call, KEY_INBOX, user);
+        store_call_arg(call, device);
+        store_call_arg(call, buf_slice(&where));
+        store_call_arg(call, registration->token);
+        store_call_arg_int(call, LIMIT_DEVICES);
+        return registration_send(call, registration_on_set, done, arg);
+}
+
+static void registration_on_removed(void *arg, const struct redisReply *reply) {
+        struct registration_job *job = arg;
+        job->done(job->arg, !reply ? FANOUT_E_UNAVAILABLE : store_int(reply) ? 0 : FANOUT_E_NOT_FOUND);
+        free(job);
+}
+
+int registration_remove(struct fanout *fanout, struct slice user, struct slice device, struct slice provider, registration_done_fn done, void *arg) {
+        struct call *call = store_call(fanout->store, "push_unregister");
+        store_call_key(call, KEY_USER, user);
+        store_call_key(call, KEY_PUSH, user);
+        store_call_arg(call, device);
+        store_call_arg(call, provider);
+        return registration_send(call, registration_on_removed, done, arg);
+}
+
+/* ---- what is stored ---- */
+
+struct registration registration_parse(struct slice packed) {
+        struct registration registration = { .provider = words_take(&packed, ' ') };
+        registration.app = words_take(&packed, ' ');
+        registration.env = words_take(&packed, ' ');
+        registration.at_ms = (int64_t)words_uint(words_take(&packed, ' '));
+        registration.token = packed;
+        return registration;
+}
+
+/* https://host of a subscription; "" if there is none. */
+static struct slice registration_host(struct slice token) {
+        struct scan_value value;
+        struct scan_field fields[LIMIT_JSON_FIELDS];
+        size_t count;
+        if (scan_text(token, LIMIT_JSON_DEPTH, &value) || value.type != SCAN_OBJECT || scan_object(value.raw, fields, LIMIT_JSON_FIELDS, &count))
+                return SLICE("");
+        struct slice endpoint = registration_string(fields, count, "endpoint");
+        const char *slash = endpoint.len > 8 ? memchr(endpoint.ptr + 8, '/', endpoint.len - 8) : NULL;
+        return slash ? (struct slice){ endpoint.ptr, (size_t)(slash - endpoint.ptr) } : SLICE("");
+}
+
+void registration_add_json(struct buf *out, struct slice packed) {
+        struct registration registration = registration_parse(packed);
+        struct slice token = registration.token;
+        buf_add_text(out, "{\"provider\":");
+        buf_add_json(out, registration.provider);
+        buf_add_text(out, ",\"app\":");
+        buf_add_json(out, registration.app);
+        buf_add_text(out, ",\"env\":");
+        buf_add_json(out, registration.env);
+        buf_printf(out, ",\"registered_at\":%" PRId64 ",\"token\":\"", registration.at_ms);
+        if (slice_is(registration.provider, "webpush"))
+                buf_add_slice(out, registration_host(token)); /* passed the check: a part of a JSON string */
+        buf_add_text(out, "\xe2\x80\xa6"); /* … */
+        if (!slice_is(registration.provider, "webpush") && token.len >= REGISTRATION_HIDDEN_BYTES && registration_is_word(token) &&
+            !memchr(token.ptr, '"', token.len) && !memchr(token.ptr, '\\', token.len))
+                buf_add(out, token.ptr + token.len - REGISTRATION_SHOWN_BYTES, REGISTRATION_SHOWN_BYTES);
+        buf_add_text(out, "\"}");
+}
