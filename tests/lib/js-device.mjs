@@ -34,10 +34,12 @@ class RecordingStore extends MemoryStore {
     const cleared = changes.some(({ table, clear }) => clear && table === 'entries');
     await super.commit(changes);
     if (cleared) this.device.onCleared();
-    for (const { table, key, value } of changes) {
+    // What one transaction brings is there at once, in the order in which a screen has it.
+    const seen = changes.filter(({ value }) => value).sort((a, b) => (a.value.n ?? 0) - (b.value.n ?? 0) || (a.value.seq ?? 0) - (b.value.seq ?? 0));
+    for (const { table, key, value } of seen) {
       const was = cleared ? undefined : before.get(`${table} ${key}`);
-      if (table === 'entries' && value) this.device.onEntry(value, was);
-      if (table === 'receipts' && value) this.device.onReceipt(value, was);
+      if (table === 'entries') this.device.onEntry(value, was);
+      if (table === 'receipts') this.device.onReceipt(value, was);
     }
     this.device.changed();
   }
@@ -90,6 +92,7 @@ export class JsDevice extends Watched {
     client.on('member', (frame) => this.events.push(frame));
     client.on('notification', (frame) => this.events.push(frame));
     client.on('reloaded', () => { this.#loadAll().catch((error) => this.#note('!', `load: ${error.message}`)); });
+    for (const type of ['gap', 'reset']) client.on(type, (frame) => this.frames[type].push(frame)); // also by a sync, which is no connection
     client.on('ended', ({ conv, code }) => this.channels.set(conv, { ended: code }));
     client.on('problem', (problem) => {
       this.lastError = problem;
@@ -275,7 +278,7 @@ export class JsDevice extends Watched {
   #onFrame(dir, frame) {
     this.#note(dir === 'in' ? '<' : '>', JSON.stringify(frame.token ? { ...frame, token: '…' } : frame));
     if (dir === 'out') return;
-    this.frames[frame.type]?.push({ ...frame, at_ms: Date.now() });
+    if (frame.type !== 'gap' && frame.type !== 'reset') this.frames[frame.type]?.push({ ...frame, at_ms: Date.now() });
     if (frame.type === 'welcome') this.caughtUp = false;
     else if (frame.type === 'caught_up') this.caughtUp = true;
     else if (frame.type === 'presence') this.presence.set(frame.user, frame);
