@@ -85,6 +85,12 @@ static void api_invalid(struct api_call *call, const char *message) {
         http_fail(call->http, ERROR_BAD_REQUEST, 422, message);
 }
 
+/* A field; null is none. */
+static const struct scan_value *api_find(const struct api_call *call, const char *name) {
+        const struct scan_value *value = scan_find(call->fields, call->count, name);
+        return value && value->type != SCAN_NULL ? value : NULL;
+}
+
 /* A string field: false and answered if it is there and is none. */
 static bool api_string(struct api_call *call, const char *name, struct slice *ret) {
         *ret = SLICE("");
@@ -175,8 +181,7 @@ static int api_read_members(struct api_call *call, const struct scan_value *list
 
 static void api_put_conversation(struct api_call *call) {
         struct change change = { .mode = CHANGE_REPLACE, .conv = slice_of(call->conv), .is_public = -1 };
-        const struct scan_value *list = scan_find(call->fields, call->count, "members");
-        const struct scan_value *is_public = scan_find(call->fields, call->count, "public");
+        const struct scan_value *list = api_find(call, "members"), *is_public = api_find(call, "public");
         if (!api_string(call, "kind", &change.kind))
                 return;
         char kind[16] = "";
@@ -251,7 +256,7 @@ static void api_on_posted(void *arg, const struct post_result *result) {
 static void api_post_message(struct api_call *call) {
         struct post post = { .conv = slice_of(call->conv), .trusted = true, .device = SLICE(""), .session = SLICE(""), .ref = SLICE("") };
         const struct scan_value *body = scan_find(call->fields, call->count, "body");
-        const struct scan_value *ref = scan_find(call->fields, call->count, "ref");
+        const struct scan_value *ref = api_find(call, "ref");
         char ref_text[24] = "";
         if (!api_string(call, "op", &post.op) || !api_string(call, "from", &post.from) || !api_string(call, "kind", &post.kind))
                 return;
@@ -484,12 +489,12 @@ static void api_post_batch(struct api_call *call) {
 
 static void api_post_sync(struct api_call *call) {
         struct hub *hub = api_hub(call);
-        const struct scan_value *ops = scan_find(call->fields, call->count, "ops");
+        const struct scan_value *ops = api_find(call, "ops");
         if (wire_parse_sync(call->fields, call->count, &call->scratch)) {
                 api_invalid(call, call->scratch.error);
                 return;
         }
-        if (ops && ops->type != SCAN_NULL && ops->type != SCAN_ARRAY) {
+        if (ops && ops->type != SCAN_ARRAY) {
                 api_invalid(call, "ops is a list of requests");
                 return;
         }
@@ -503,7 +508,7 @@ static void api_post_sync(struct api_call *call) {
         else if (!hub_is_ready(hub))
                 http_fail_code(call->http, ERROR_UNAVAILABLE, NULL);
         else
-                sync_run(call->http, slice_of(call->claims.user), &call->scratch, ops && ops->type == SCAN_ARRAY ? ops->raw : SLICE("[]"));
+                sync_run(call->http, slice_of(call->claims.user), &call->scratch, ops ? ops->raw : SLICE("[]"));
 }
 
 /* ---- development ---- */

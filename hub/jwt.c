@@ -4,6 +4,9 @@
  */
 #include "hub/jwt.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/encode.h"
 #include "hub/jwk.h"
 
@@ -49,31 +52,53 @@ static int find(const struct object *object, const char *name, const struct scan
         return 0;
 }
 
-/* A string of 1 to size - 1 bytes, if it is there; *ret_len is 0 if it is not. */
+/* A claim; null is none, as some libraries write what was not given. */
+static int find_claim(const struct object *payload, const char *name, const struct scan_value **ret_value) {
+        if (find(payload, name, ret_value) != 0)
+                return JWT_E_MALFORMED;
+        if (*ret_value && (*ret_value)->type == SCAN_NULL)
+                *ret_value = NULL;
+        return 0;
+}
+
+/* A string of 1 to size - 1 bytes, if it is there; *ret_len is 0 if it is not, or null. */
 static int find_string(const struct object *object, const char *name, char *out, size_t size, size_t *ret_len) {
         const struct scan_value *value;
         if (find(object, name, &value) != 0)
                 return JWT_E_MALFORMED;
         *ret_len = 0;
         out[0] = '\0';
-        if (!value)
+        if (!value || value->type == SCAN_NULL)
                 return 0;
         if (value->type != SCAN_STRING || scan_string(value->raw, out, size, ret_len) != 0 || *ret_len == 0)
                 return JWT_E_MALFORMED;
         return 0;
 }
 
-/* A NumericDate (RFC 7519 section 2) if it is there, else -1. The RFC allows fractions; no issuer we know writes them. */
+/* A number with a fraction or an exponent, as whole seconds; -1 if it is out of range. */
+static int64_t read_fraction(struct slice raw) {
+        char text[40] = "";
+        if (raw.len >= sizeof(text))
+                return -1;
+        memcpy(text, raw.ptr, raw.len); /* JSON checked it, and no locale is set */
+        double seconds = strtod(text, NULL);
+        return seconds >= 0 && seconds <= (double)JWT_DATE_MAX ? (int64_t)seconds : -1;
+}
+
+/* A NumericDate (RFC 7519 section 2) if it is there, else -1. Fractions are cut: scripts write time.time() + 60 as it comes. */
 static int find_date(const struct object *object, const char *name, int64_t *ret_date) {
         const struct scan_value *value;
-        if (find(object, name, &value) != 0)
+        if (find_claim(object, name, &value) != 0)
                 return JWT_E_MALFORMED;
         *ret_date = -1;
         if (!value)
                 return 0;
-        if (value->type != SCAN_INT || value->integer < 0 || value->integer > JWT_DATE_MAX)
+        if (value->type != SCAN_INT && value->type != SCAN_NUMBER)
                 return JWT_E_MALFORMED;
-        *ret_date = value->integer;
+        int64_t date = value->type == SCAN_INT ? value->integer : read_fraction(value->raw);
+        if (date < 0 || date > JWT_DATE_MAX)
+                return JWT_E_MALFORMED;
+        *ret_date = date;
         return 0;
 }
 
@@ -163,7 +188,8 @@ int jwt_read_claims(const struct jwt *jwt, struct jwt_claims *ret_claims) {
                 return JWT_E_MALFORMED;
 
         const struct scan_value *aud, *iss, *channels;
-        if (find(&payload, "aud", &aud) != 0 || find(&payload, "iss", &iss) != 0 || find(&payload, "channels", &channels) != 0)
+        if (find_claim(&payload, "aud", &aud) != 0 || find_claim(&payload, "iss", &iss) != 0 ||
+            find_claim(&payload, "channels", &channels) != 0)
                 return JWT_E_MALFORMED;
         if (channels && (channels->type != SCAN_ARRAY || !is_string_or_strings(channels)))
                 return JWT_E_MALFORMED;

@@ -167,6 +167,21 @@ const otherCases = [
     },
   },
   {
+    name: 'HTTP: a field that is null is one that is absent, but for a body, which may be any JSON',
+    async run(bench) {
+      const { api } = bench.hub;
+      const path = '/v1/conversations/nulls';
+      const made = await api.raw('PUT', path, { body: { kind: 'group', members: ['alice'], public: null } });
+      const kept = await api.raw('PUT', path, { body: { kind: null, members: null } });
+      expect(made.status === 201 && kept.status === 200 && (await api.call('GET', path)).members.length === 1, `they were answered ${made.text} ${kept.text}`);
+      const sent = await api.raw('POST', `${path}/messages`, { body: { op: 'n', from: 'alice', kind: null, ref: null, push: null, body: null } });
+      expect(sent.status === 201 && (await api.log('nulls'))[0].body === null, `the send was answered ${sent.status} ${sent.text}`);
+      const token = bench.hub.token('alice', 'nulls');
+      const sync = await request(bench.hub.url, 'POST', '/v1/sync', { key: token, body: { device: null, cursor: null, ack: null, ops: null, limit: null } });
+      expect(sync.status === 200, `the sync was answered ${sync.status} ${sync.text}`);
+    },
+  },
+  {
     name: 'HTTP: pages of a log go forward and back',
     async run(bench) {
       const { api } = bench.hub;
