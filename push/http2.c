@@ -552,9 +552,12 @@ uint32_t http2_connections(const struct http2 *http2) {
 }
 
 uint32_t http2_room(const struct http2 *http2) {
+        const struct pool *pool = http2->pool;
         if (http2->is_closing || http2_in_flight(http2) >= http2->options.streams)
                 return 0;
-        return window_room(&http2->pool->window, http2->pool->in_flight);
+        if (pool->sockets == 0) /* the window hears of the connection only when it is opened */
+                return pool->in_flight == 0;
+        return window_room(&pool->window, pool->in_flight);
 }
 
 int http2_send(struct http2 *http2, const struct http2_request *from) {

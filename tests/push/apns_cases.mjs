@@ -63,6 +63,22 @@ export const apnsCases = [
     expect(apns.mostInFlight > 1, 'more at once afterwards', apns.mostInFlight);
   })],
 
+  ['apns: after a connection that ended while idle, the next one begins with one push alone, too', () => onStage(async (stage) => {
+    const apns = await stage.apns(), driver = stage.drive();
+    expect(countClasses(await driver.sendAll(many(50))).accepted === 50, 'the first connection');
+    for (const session of apns.sessions) session.destroy();
+    let early = 0;
+    apns.plan(({ session }) => {
+      if (!session.hasAccepted && apns.inFlight > 1) early += 1;
+      return undefined;
+    });
+    const jobs = many(50), outcomes = await driver.sendAll(jobs);
+    const again = jobs.filter((_, index) => outcomes[index].class !== 'accepted');
+    const retried = await driver.sendAll(again);
+    expect(retried.every((o) => o.class === 'accepted') && again.length < 50, 'all in the end', countClasses(outcomes), countClasses(retried));
+    expect(early === 0 && apns.connections <= 3, 'one by one first', early, apns.connections);
+  })],
+
   ['apns: all reach a server that never takes more than one stream at a time', () => onStage(async (stage) => {
     const apns = await stage.apns('main', { streams: 1 }), driver = stage.drive();
     const left = new Map(many(40).map((item) => [item.id, item]));

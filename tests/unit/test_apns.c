@@ -23,7 +23,9 @@
 
 #include "base/config.h"
 #include "push/draft.h"
+#include "push/http2.h"
 #include "push/job.h"
+#include "push/verdict.h"
 
 #define MINUTE_MS INT64_C(60000)
 #define NOW_MS INT64_C(1732150000000)
@@ -141,9 +143,40 @@ static void nothing_of_a_push_can_add_a_header(void **state) {
         draft_deinit(&draft);
 }
 
+static void each_reason_says_what_it_is_about(void **state) {
+        static const struct {
+                int status;
+                const char *body;
+                enum push_class class;
+                enum verdict_about about;
+                enum verdict_repair repair;
+                bool is_doubt;
+        } rows[] = {
+                { 200, "", PUSH_ACCEPTED, VERDICT_ONE, VERDICT_NO_REPAIR, false },
+                { 403, "{\"reason\":\"ExpiredProviderToken\"}", PUSH_AUTH_BAD, VERDICT_US, VERDICT_NEW_TOKEN, false },
+                { 403, "{\"reason\":\"InvalidProviderToken\"}", PUSH_AUTH_BAD, VERDICT_US, VERDICT_NEW_CONNECTION, false },
+                { 429, "{\"reason\":\"TooManyProviderTokenUpdates\"}", PUSH_THROTTLED, VERDICT_RATE, VERDICT_NEW_CONNECTION, false },
+                { 429, "{\"reason\":\"TooManyRequests\"}", PUSH_THROTTLED, VERDICT_ONE, VERDICT_NO_REPAIR, false },
+                { 503, "{\"reason\":\"Shutdown\"}", PUSH_TRANSIENT, VERDICT_SERVER, VERDICT_NEW_CONNECTION, false },
+                { 400, "{\"reason\":\"BadDeviceToken\"}", PUSH_TOKEN_DEAD, VERDICT_ONE, VERDICT_NO_REPAIR, true },
+                { 400, "{\"reason\":\"DeviceTokenNotForTopic\"}", PUSH_TOKEN_DEAD, VERDICT_ONE, VERDICT_NO_REPAIR, true },
+                { 410, "{\"reason\":\"Unregistered\",\"timestamp\":5}", PUSH_TOKEN_DEAD, VERDICT_ONE, VERDICT_NO_REPAIR, false },
+                { 410, "", PUSH_UNKNOWN, VERDICT_ONE, VERDICT_NO_REPAIR, false },
+        };
+        for (size_t i = 0; i < COUNT(rows); i++) {
+                struct http2_answer answer = { .status = rows[i].status, .body = slice_of(rows[i].body), .id = "", .retry = "" };
+                struct verdict verdict;
+                apns_kind.judge(NULL, &answer, &verdict);
+                if (verdict.class != rows[i].class || verdict.about != rows[i].about || verdict.repair != rows[i].repair ||
+                    verdict.is_doubt != rows[i].is_doubt || verdict.dead_since_ms != (strstr(rows[i].body, "timestamp") ? 5 : 0))
+                        fail_msg("row %zu", i);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_token_is_made_at_fifty_minutes_and_replaced_never_before_twenty),
+                cmocka_unit_test(each_reason_says_what_it_is_about),
                 cmocka_unit_test_setup_teardown(one_token_serves_for_fifty_minutes, open_stage, close_stage),
                 cmocka_unit_test_setup_teardown(an_expired_one_is_replaced_only_if_it_is_old, open_stage, close_stage),
                 cmocka_unit_test_setup_teardown(nothing_of_a_push_can_add_a_header, open_stage, close_stage),
