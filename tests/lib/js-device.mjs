@@ -169,9 +169,15 @@ export class JsDevice extends Watched {
   // ---- what it asks -------------------------------------------------------------------------------------------------
 
   async send(conv, body, { op, kind, ref, push } = {}) {
+    const replies = () => this.frames.sent.filter((frame) => frame.op === op).length;
+    const before = replies();
     const answered = new Promise((resolve, reject) => {
       if (!this.answers.has(op)) this.answers.set(op, []);
       this.answers.get(op).push({ resolve, reject });
+    }).then(async (sent) => {
+      if (before === 0) return sent;
+      await this.until(() => replies() > before, `${this.name}: the repeat of ${op} has a reply of its own`); // its event may have come first
+      return this.frames.sent.findLast((frame) => frame.op === op);
     });
     answered.catch(() => {});
     const item = await this.client.send(conv, body, { op, kind, ref, push });
