@@ -20,14 +20,14 @@
  * happened. What it is told is in the store already. Each event is a JSON object as text:
  *
  *      {"type":"state","state":"online"}                        off connecting online waiting stopped standby (another process
- *                                                               has the connection)
+ *                                                               has the connection), with code and reason of what ended it
  *      {"type":"message","n":18,"conv":"c1","seq":5,"from":"bob","op":"…","at":…,"body":…,"change":41}    and edit, delete, react
  *      {"type":"message",…,"changed":"edited","change":42}      a message reads otherwise: edited, deleted, reacted
  *      {"type":"outbox","op":"…","conv":"c1","state":"sending","change":43}
  *                     state: pending sending synced (with its seq), failed (with reason, message, retryable), conflicted,
  * expired, cancelled, edited
- *      {"type":"receipt"|"member"|"members"|"notification"|"conversation"|"gap"|"reset",…,"change":…}
- *      {"type":"typing"|"signal"|"presence"|…}                  of the moment: not stored, no change
+ *      {"type":"receipt"|"member"|"members"|"notification"|"conversation"|"gap"|"reset"|"reloaded",…,"change":…}
+ *      {"type":"typing"|"signal"|"presence"|"caught_up"|…}      of the moment: not stored, no change
  *      {"type":"fault","code":3,"message":"…"}                  the store fails: nothing is lost, but nothing moves
  *
  * `change` numbers what is in the store: it only rises, over all processes and restarts. Who keeps the last one it has dealt with

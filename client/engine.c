@@ -85,9 +85,9 @@ static uint64_t draw(struct engine *engine) {
         return engine->port.chance(engine->port.context);
 }
 
-static void become(struct engine *engine, enum engine_state state, const char *reason) {
+static void become(struct engine *engine, enum engine_state state, int code, const char *reason) {
         engine->state = state;
-        engine->port.become(engine->port.context, state, reason);
+        engine->port.become(engine->port.context, state, code, reason);
 }
 
 static void forget_connection(struct engine *engine) {
@@ -111,16 +111,18 @@ static int end(struct engine *engine);
 static void wait_after(struct engine *engine, const struct redial_end *how, const char *reason) {
         struct redial_plan plan = redial_step(&engine->retry, how, draw(engine));
 
+        int code = how->close_code ? how->close_code : how->http_status;
+
         engine->goaway_ms = -1;
         if (plan.need == REDIAL_NEEDS_TOKEN)
                 engine->has_token = false, engine->token_refused = true;
         if (plan.stop) {
-                become(engine, ENGINE_STOPPED, reason);
+                become(engine, ENGINE_STOPPED, code, reason);
                 return;
         }
         engine->told_wait = plan.told;
         engine->retry_at = engine->now_ms + plan.delay_ms;
-        become(engine, ENGINE_WAITING, reason);
+        become(engine, ENGINE_WAITING, code, reason);
 }
 
 /* The connection is over. */
@@ -195,7 +197,7 @@ static void dial(struct engine *engine) {
                 db_undo(engine->db); /* a count that is lost harms nothing */
         engine->goaway_ms = -1;
         engine->welcome_at = engine->now_ms + WELCOME_MS;
-        become(engine, ENGINE_CONNECTING, NULL);
+        become(engine, ENGINE_CONNECTING, 0, NULL);
         engine->port.dial(engine->port.context);
 }
 
@@ -364,7 +366,7 @@ static void on_welcome(struct engine *engine, const struct inbound *in) {
         engine->welcome_at = 0;
         engine->catching_up = true;
         engine->caught_up_count = 0;
-        become(engine, ENGINE_ONLINE, NULL);
+        become(engine, ENGINE_ONLINE, 0, NULL);
         pump_reload(engine);
         subscribe_all(engine);
 }
@@ -495,6 +497,24 @@ static void renew_token(struct engine *engine) {
                 say_token(engine);
 }
 
+/* What is of the moment, what the app asked for, and what went wrong: all else it is told by the feed of changes. */
+static bool is_for_app(const struct inbound *in, enum asked_kind asked) {
+        switch (in->type) {
+        case INBOUND_WELCOME:
+        case INBOUND_CAUGHT_UP:
+        case INBOUND_SUBSCRIBED:
+        case INBOUND_TYPING:
+        case INBOUND_SIGNAL:
+        case INBOUND_PRESENCE:
+        case INBOUND_GOAWAY:
+                return true;
+        case INBOUND_ERROR:
+                return asked != ASKED_SEND;
+        default:
+                return asked == ASKED_BY_APP;
+        }
+}
+
 static void on_object(struct engine *engine, struct slice text) {
         struct asked_row request = { .kind = ASKED_NOTHING }, *found;
         struct inbound in;
@@ -538,8 +558,7 @@ static void on_object(struct engine *engine, struct slice text) {
                 on_reply(engine, &in, &request);
                 break;
         }
-        if (in.type == INBOUND_TYPING || in.type == INBOUND_SIGNAL || in.type == INBOUND_PRESENCE || in.type == INBOUND_GOAWAY ||
-            request.kind == ASKED_BY_APP || (in.type == INBOUND_ERROR && request.kind != ASKED_SEND))
+        if (is_for_app(&in, request.kind))
                 engine->port.hear(engine->port.context, text);
 }
 
@@ -701,7 +720,7 @@ void engine_stop(struct engine *engine) {
         note_acked(engine);
         engine->state = ENGINE_OFF; /* so that a failing store is not a lost connection, too */
         (void)end(engine);
-        become(engine, ENGINE_OFF, NULL);
+        become(engine, ENGINE_OFF, 0, NULL);
 }
 
 void engine_hint(struct engine *engine, enum engine_hint hint) {

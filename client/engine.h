@@ -46,8 +46,9 @@ struct engine_port {
         void (*hang_up)(void *context); /* close what was dialled; nothing follows */
         void (*send)(void *context, struct slice text);
         bool (*token)(void *context, bool fresh, char *out, size_t size); /* fresh: the one before was refused */
-        void (*become)(void *context, enum engine_state state, const char *reason);
-        void (*hear)(void *context, struct slice frame); /* typing, signal, presence, and replies to what the app asked */
+        void (*become)(void *context, enum engine_state state, int code,
+                       const char *reason);              /* code: of a close, an HTTP status, or 0 */
+        void (*hear)(void *context, struct slice frame); /* what is of the moment, and replies to what the app asked */
         void (*fail)(void *context, int error);          /* of the store: -ENOMEM or DB_E_… */
         uint64_t (*chance)(void *context);
 };

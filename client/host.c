@@ -167,12 +167,14 @@ static void read_feed(struct belfry *client) {
 
 /* ---- the engine's port ---- */
 
-static void port_become(void *context, enum engine_state state, const char *reason) {
+static void port_become(void *context, enum engine_state state, int code, const char *reason) {
         static const char *const names[] = { "off", "connecting", "online", "waiting", "stopped" };
         struct belfry *client = context;
         _cleanup_buf_ struct buf json = BUF_INIT(1024);
 
         buf_printf(&json, "{\"type\":\"state\",\"state\":\"%s\"", names[state]);
+        if (code)
+                buf_printf(&json, ",\"code\":%d", code);
         if (reason) {
                 buf_add_text(&json, ",\"reason\":");
                 buf_add_json(&json, slice_of(reason));

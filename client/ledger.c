@@ -362,6 +362,7 @@ void ledger_take_conversations(struct db *db, const struct inbound *page) {
 void ledger_conversations_end(struct db *db) {
         db_run(db, "UPDATE conversations SET gone = 1, loaded = 1 WHERE loaded = -1", "");
         db_set(db, "reload", 0);
+        ledger_note(db, "reloaded", NONE, 0, SLICE("{\"type\":\"reloaded\"}"), NONE);
 }
 
 bool ledger_next_to_load(struct db *db, char *conv, size_t size) {

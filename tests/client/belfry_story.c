@@ -5,6 +5,8 @@
  *      belfry_story URL TOKEN STORE AFTER
  *
  *      start | stop | quit | hint online|offline       sync MS
+ *      sendop OP KIND REF CONV BODY                    (under an op of the caller's, as no app would; BODY may be missing)
+ *      token JWT              forget (the cursor)
  *      send CONV BODY          edit CONV SEQ BODY      delete CONV SEQ      react CONV SEQ BODY      (BODY is JSON)
  *      read CONV SEQ           typing CONV 0|1         signal CONV BODY     subscribe CONV 0|1       watch USER
  *      load CONV BEFORE LIMIT  members CONV            ask JSON
@@ -22,6 +24,10 @@
 #include <unistd.h>
 
 #include "client/belfry.h"
+#include "client/db.h"
+#include "client/engine.h"
+#include "client/errand.h"
+#include "client/host.h"
 
 enum { LINE_BYTES = 1 << 20 };
 
@@ -82,6 +88,33 @@ static int act(struct belfry *client, const char *what, char *rest, char *op) {
         return BELFRY_E_INVALID;
 }
 
+static int send_as(struct belfry *client, char *rest) {
+        char *op = next_word(&rest), *kind = next_word(&rest), ret_op[BELFRY_OP_SIZE];
+        struct errand_target target = { NULL, next_number(&rest) };
+        char *conv = next_word(&rest);
+        int r;
+
+        host_lock(client);
+        r = engine_send(host_engine(client), op, slice_of(conv), kind, target.seq ? &target : NULL, slice_of(*rest ? rest : NULL),
+                        ret_op);
+        host_unlock(client);
+        return r;
+}
+
+/* The store loses its place, as no app would do. */
+static int forget(struct belfry *client) {
+        struct db *db;
+        int r;
+
+        host_lock(client);
+        db = host_db(client);
+        db_begin(db);
+        db_run(db, "DELETE FROM facts WHERE name IN ('epoch', 'cursor')", "");
+        r = db_end(db);
+        host_unlock(client);
+        return r;
+}
+
 static int look(struct belfry *client, const char *what, char *rest) {
         if (strcmp(what, "entries") == 0)
                 return belfry_entries(client, rest, 0, INT32_MAX, print_item, (void *)what);
@@ -113,6 +146,12 @@ static int perform(struct belfry *client, const char *what, char *rest, char *op
                 return belfry_sync_once(client, next_number(&rest), NULL);
         else if (strcmp(what, "ask") == 0)
                 return belfry_ask(client, rest);
+        else if (strcmp(what, "sendop") == 0)
+                return send_as(client, rest);
+        else if (strcmp(what, "forget") == 0)
+                return forget(client);
+        else if (strcmp(what, "token") == 0)
+                return belfry_set_token(client, rest);
         else
                 return act(client, what, rest, op);
         return BELFRY_OK;

@@ -25,6 +25,11 @@ export class Proxy {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  // How many connections it carries now.
+  get open() {
+    return this.#pairs.size;
+  }
+
   #join(client) {
     const hub = connect(this.target());
     const pair = { client, hub };

@@ -3,8 +3,8 @@
 //
 //   run.mjs [--words] [--times N] [--client NAME] [STORY …]     no STORY: all in this folder
 //
-// The devices are those of device.mjs, an independent client. With `--client js` they are the JavaScript client, in all stories
-// whose sentences an app can say (UNFIT in js-device.mjs); the others are named.
+// The devices are those of device.mjs, an independent client. With `--client js` they are the JavaScript client, with
+// `--client c` libbelfry, in all stories whose sentences an app can say (UNFIT in js-device.mjs); the others are named.
 //
 // The program under test is build/hub/belfry, or what BELFRY names. BELFRY_TEST_DEADLINE_MS (15000) is how long an expectation
 // may take; with BELFRY_TEST_KEEP=1 the data folders stay.
@@ -12,6 +12,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CDevice } from '../lib/c-device.mjs';
 import { Device } from '../lib/device.mjs';
 import { JsDevice, UNFIT } from '../lib/js-device.mjs';
 import { Tap } from '../lib/tap.mjs';
@@ -19,7 +20,7 @@ import { parseStory } from './parse.mjs';
 import { words } from './words.mjs';
 import { World } from './world.mjs';
 
-const clients = { test: Device, js: JsDevice };
+const clients = { test: Device, js: JsDevice, c: CDevice };
 const here = dirname(fileURLToPath(import.meta.url));
 
 async function runStep(world, step) {
@@ -77,7 +78,7 @@ const files = args.length > 0 ? args : readdirSync(here).filter((name) => name.e
 const tap = new Tap('stories');
 // All are read before the first one runs: a typing error in the last shows at once.
 const stories = files.map((file) => parseStory(readFileSync(file, 'utf8'), relative(process.cwd(), file), words));
-const unfit = (story) => (client === 'js' ? story.steps.find(({ row }) => UNFIT.has(row.say))?.row.say : undefined);
+const unfit = (story) => (client === 'test' ? undefined : story.steps.find(({ row }) => UNFIT.has(row.say))?.row.say);
 for (const story of stories.filter(unfit)) tap.note(`not for this client: ${basename(story.file)} (${unfit(story)}: ${UNFIT.get(unfit(story))})`);
 for (let i = 0; i < times; i += 1) {
   for (const story of stories.filter((each) => !unfit(each))) await tap.run(`${basename(story.file)}: ${story.sentence}`, () => runStory(story, client));

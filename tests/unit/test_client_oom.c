@@ -109,7 +109,7 @@ static bool on_token(void *context, bool fresh, char *out, size_t size) {
         return true;
 }
 
-static void on_become(void *context, enum engine_state state, const char *reason) {
+static void on_become(void *context, enum engine_state state, int code, const char *reason) {
 }
 
 static void on_hear(void *context, struct slice frame) {

@@ -76,7 +76,7 @@ static bool on_token(void *context, bool fresh, char *out, size_t size) {
         return true;
 }
 
-static void on_become(void *context, enum engine_state state, const char *reason) {
+static void on_become(void *context, enum engine_state state, int code, const char *reason) {
         static const char *const names[] = { "off", "connecting", "online", "waiting", "stopped" };
         struct replay *replay = context;
 
@@ -322,7 +322,8 @@ static bool expect_answer(struct replay *replay, json_t *step, int answer) {
 
 static bool do_send(struct replay *replay, json_t *step, const char *kind) {
         unsigned char chance[10] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, ++replay->made };
-        json_t *of = json_object_get(step, "of"), *as = json_object_get(step, "as");
+        json_t *of = json_object_get(step, "of"), *as = json_object_get(step, "as"), *made;
+        bool agreed;
         struct errand_target target = { .op = NULL };
         char op[UUID_SIZE], ret_op[LIMIT_OP_BYTES + 1] = "", *body = body_of(step);
         const char *conv = json_string_value(json_object_get(step, "conv"));
@@ -340,9 +341,10 @@ static bool do_send(struct replay *replay, json_t *step, const char *kind) {
         free(body);
         if (r == 0 && ret_op[0])
                 json_object_set_new(replay->convs, ret_op, json_string(conv));
-        if (as && r == 0 && !agrees(replay, as, json_string(ret_op), "the op"))
-                return false;
-        return expect_answer(replay, step, r);
+        made = json_string(ret_op);
+        agreed = !as || r != 0 || agrees(replay, as, made, "the op");
+        json_decref(made);
+        return agreed && expect_answer(replay, step, r);
 }
 
 static bool do_sync(struct replay *replay, json_t *step) {
