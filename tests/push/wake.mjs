@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// wake.mjs: which pushes come from a whole hub, and when: by webhooks, whose receiver is tests/push/receiver.mjs.
+//
+//   node tests/push/wake.mjs
+
+import { generateKeyPairSync } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Device } from '../lib/device.mjs';
+import { Hub, JWT_SECRET } from '../lib/hub.mjs';
+import { request } from '../lib/api.mjs';
+import { makeFolder } from '../lib/started.mjs';
+import { Tap } from '../lib/tap.mjs';
+import { makeToken } from '../lib/token.mjs';
+import { eventually } from '../lib/until.mjs';
+import { Receiver } from './receiver.mjs';
+
+const DELAY_MS = 1500;
+const tap = new Tap('pushes of a whole hub');
+const expect = (holds, sentence) => {
+  if (!holds) throw new Error(typeof sentence === 'function' ? sentence() : sentence);
+};
+const told = (value) => JSON.stringify(value);
+
+const receiver = await new Receiver().start();
+const data = makeFolder('push');
+const section = (name) => `[push.webhook.${name}]\nurl = ${receiver.url}/${name}\nsecret = whsec_YSBzZWNyZXQgZm9yIHRlc3RzIG9ubHkgMTIzNDU2\nallow_private = yes\n`;
+const account = { type: 'service_account', project_id: 'p', private_key_id: 'k', client_email: 'belfry@p.example', token_uri: `${receiver.url}/token` };
+account.private_key = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' });
+writeFileSync(join(data, 'account.json'), JSON.stringify(account));
+const fcm = `[push.fcm.big]\nservice_account = ${join(data, 'account.json')}\nurl = ${receiver.url}/fcm\nallow_private = yes\n`;
+writeFileSync(join(data, 'belfry.ini'), `[push]\ndelay_ms = ${DELAY_MS}\n${section('app')}${section('sms')}${fcm}`);
+const hub = await new Hub({ workers: 1, data, args: ['--config', join(data, 'belfry.ini')] }).start();
+const { api } = hub;
+let users = 0;
+
+// A user with a phone that is registered, in a conversation of its own with "sender".
+async function someone(app = 'app') {
+  const user = `user${(users += 1)}`;
+  await api.call('PUT', `/v1/conversations/${user}`, { kind: 'group', members: [user, 'sender'] });
+  await api.call('PUT', `/v1/users/${user}/devices/phone/push`, { provider: 'webhook', app, token: 'any' });
+  return user;
+}
+const post = (user, op, push, more) => api.call('POST', `/v1/conversations/${user}/messages`, { op, from: 'sender', body: { text: op }, ...(push ? { push } : {}), ...more });
+const notify = (user, op, more) => api.call('POST', `/v1/users/${user}/notifications`, { op, title: `title of ${op}`, ...more });
+const state = (user, op) => api.call('GET', `/v1/users/${user}/notifications/${op}`);
+const pushed = (user, count = 1, device = 'phone') => receiver.until(() => receiver.of(user, device).length >= count && receiver.of(user, device), () => `${count} pushes to ${user}; there are ${told(receiver.of(user))}`);
+const connect = async (user, acks = true) => {
+  const device = new Device({ user, device: 'phone', target: () => hub.wsUrl, token: () => makeToken(JWT_SECRET, { sub: user, dev: 'phone' }), acks });
+  await device.start();
+  return device;
+};
+const pushPid = () => hub.children().find(({ comm }) => comm === 'belfry-push')?.pid;
+// Something that comes later than all that is under way for another user: the worker has looked at him by then.
+const settled = async () => {
+  const other = await someone();
+  await notify(other, 'settled');
+  await pushed(other);
+};
+
+await tap.run('who is away is pushed to at once, with what the sender said, and the badge', async () => {
+  const user = await someone();
+  await post(user, 'one', { title: 'Sender', text: 'h\u00e9 "you"', priority: 'high', collapse: 'k', data: { a: [1] } });
+  const [push] = await pushed(user);
+  const { data: said } = push.event;
+  expect(push.path === '/app', told(push));
+  expect(said.kind === 'alert' && said.priority === 'high' && said.title === 'Sender' && said.text === 'h\u00e9 "you"' && said.badge === 1, told(said));
+  expect(said.collapse === 'k' && told(said.data) === '{"a":[1]}' && said.conv === user && said.op === 'one' && said.id === push.id, told(said));
+});
+
+await tap.run('the whole circle: a message without push wakes with the head alone, and the device syncs until it has caught up', async () => {
+  const user = await someone();
+  for (let i = 0; i < 5; i += 1) await post(user, `m${i}`);
+  const wake = (await pushed(user)).at(-1).event.data;
+  expect(wake.kind === 'background' && wake.title === undefined && wake.text === undefined && wake.data === undefined && wake.badge === undefined && wake.head > 0, told(wake));
+  const token = makeToken(JWT_SECRET, { sub: user, dev: 'phone' });
+  const got = [];
+  let cursor = { epoch: undefined, n: 0 };
+  for (let more = true, ack; more; ) {
+    const body = { device: 'phone', limit: 2, ...(ack === undefined ? {} : { ack }), ...(cursor.epoch ? { cursor } : {}) };
+    const { json } = await request(hub.url, 'POST', '/v1/sync', { key: token, body });
+    if (json.fresh && ack === undefined && !cursor.epoch) cursor = { epoch: json.epoch, n: 0 };
+    else {
+      got.push(...json.events);
+      ack = json.cursor;
+      cursor = { epoch: json.epoch, n: json.cursor };
+      more = json.more;
+      if (!more) await request(hub.url, 'POST', '/v1/sync', { key: token, body: { device: 'phone', ack } });
+    }
+  }
+  expect(told(got.filter((event) => event.type === 'message').map((event) => event.op)) === told(['m0', 'm1', 'm2', 'm3', 'm4']), told(got));
+  const before = receiver.of(user).length;
+  await settled();
+  expect(receiver.of(user).length === before, 'it is not woken again for what it has');
+});
+
+await tap.run('who acknowledges in time is not pushed to; who is connected and silent is, behind the delay', async () => {
+  const [quick, silent] = [await someone(), await someone()];
+  const devices = [await connect(quick), await connect(silent, false)];
+  const at_ms = Date.now();
+  await post(quick, 'a', { title: 't' });
+  await post(silent, 'a', { title: 't' });
+  const [push] = await pushed(silent);
+  expect(push.at_ms - at_ms >= DELAY_MS - 50, `it came after ${push.at_ms - at_ms} ms`);
+  await settled();
+  expect(receiver.of(quick).length === 0, told(receiver.of(quick)));
+  for (const device of devices) await device.leave();
+});
+
+await tap.run('nothing is pushed to the sender, to who muted, or of what is deleted, read or unregistered', async () => {
+  const user = await someone();
+  await api.call('PUT', '/v1/users/sender/devices/phone/push', { provider: 'webhook', app: 'app' });
+  const device = await connect(user);
+  await device.request('prefs', { mute: { conv: user, until_ms: Date.now() + 600000 } });
+  await device.leave();
+  await post(user, 'muted', { title: 't', priority: 'high' });
+  const gone = await someone();
+  await api.call('DELETE', `/v1/users/${gone}/devices/phone/push`);
+  await post(gone, 'gone', { title: 't' });
+  await settled();
+  await settled();
+  expect(receiver.of('sender').length + receiver.of(user).length + receiver.of(gone).length === 0, told([receiver.of('sender'), receiver.of(user), receiver.of(gone)]));
+});
+
+await tap.run('an escalation runs until somebody acknowledges, and each step can be read', async () => {
+  const [left, heard] = [await someone(), await someone()];
+  await (await connect(heard)).leave(); // a device never seen before would start behind the notification
+  const escalate = [{ after_s: 1, via: 'push' }, { after_s: 2, via: 'webhook:sms', to: '+1' }, { after_s: 3, via: 'webhook:nobody' }];
+  await notify(left, 'n', { escalate, priority: 'critical' });
+  await notify(heard, 'n', { escalate: [{ after_s: 2, via: 'webhook:sms' }] });
+  await pushed(heard);
+  expect((await state(heard, 'n')).state === 'pushed', 'it is pushed');
+  const device = await connect(heard);
+  await eventually(async () => (await state(heard, 'n')).state === 'delivered', 'it is delivered');
+  const [sms] = await pushed(left, 1, '');
+  expect(sms.path === '/sms' && sms.event.data.token === '+1' && receiver.of(left, 'phone').length === 2, told(receiver.of(left)));
+  expect(new Set(receiver.of(left).map(({ id }) => id)).size === 3, 'each has an id of its own');
+  const steps = await eventually(async () => (await state(left, 'n')).steps.every((step) => step.state !== 'waiting') && (await state(left, 'n')).steps, 'all steps ran');
+  expect(told(steps.map((step) => step.state)) === told(['sent', 'sent', 'failed']) && steps[2].reason === 'no such app', told(steps));
+  expect(told((await state(heard, 'n')).steps.map((step) => step.state)) === '["cancelled"]' && receiver.of(heard, '').length === 0, told(await state(heard, 'n')));
+  await device.leave();
+});
+
+await tap.run('a push that can never work becomes a dead letter, which is listed, tried again, and thrown away', async () => {
+  const user = await someone();
+  await api.call('PUT', `/v1/users/${user}/devices/phone/push`, { provider: 'fcm', app: 'big', token: 'a-token-of-this-phone' });
+  const letters = async () => (await api.call('GET', '/v1/push/dead?limit=200')).items.filter((item) => item.user === user);
+  await post(user, 'dead', { title: 't', data: 'x'.repeat(6000) }); // above the 4,096 bytes of a provider
+  const [letter] = await eventually(async () => (await letters()).length && letters(), 'it is a dead letter');
+  expect(letter.device === 'phone' && letter.op === 'dead' && letter.provider === 'fcm' && letter.class === 'payload_bad' && !told(letter).includes('a-token'), told(letter));
+  expect((await api.call('POST', `/v1/push/dead/${letter.id}/replay`)).replayed === 1, 'it is tried again');
+  const [again] = await eventually(async () => (await letters()).length && letters(), 'it is one again');
+  expect(again.id === letter.id && again.at > letter.at, told([letter, again]));
+  expect((await api.call('DELETE', `/v1/push/dead/${letter.id}`)).forgotten === 1, 'it is thrown away');
+  expect((await api.raw('DELETE', `/v1/push/dead/${letter.id}`)).status === 404 && (await letters()).length === 0, 'it is gone');
+});
+
+await tap.run('kill -9 of the push worker at any moment: nothing is lost, and what is sent again has the same id', async () => {
+  const all = await Promise.all(Array.from({ length: 40 }, () => someone()));
+  const killed = [];
+  let count = 0;
+  receiver.script = () => {
+    count += 1;
+    if (count % 25 === 0 && killed.length < 2) {
+      const pid = pushPid();
+      if (pid) {
+        killed.push(pid);
+        process.kill(pid, 'SIGKILL');
+      }
+    }
+    return undefined;
+  };
+  await Promise.all(all.flatMap((user) => [0, 1, 2].map((i) => notify(user, `k${i}`))));
+  const ops = (user) => new Set(receiver.of(user).map(({ event }) => event.data.op));
+  await receiver.until(() => all.every((user) => ops(user).size === 3), () => `all are pushed; ${all.filter((user) => ops(user).size < 3).length} users lack some after ${killed.length} kills`, 120000);
+  receiver.script = undefined;
+  expect(killed.length >= 2, `it was killed ${killed.length} times`);
+  const repeats = all.flatMap((user) => receiver.of(user)).length - all.length * 3;
+  for (const user of all)
+    for (const op of ops(user)) expect(new Set(receiver.of(user).filter(({ event }) => event.data.op === op).map(({ id }) => id)).size === 1, `${op} of ${user} has several ids`);
+  tap.note(`${killed.length} kills, ${repeats} pushes sent again`);
+});
+
+await hub.stop();
+await receiver.stop();
+tap.finish();
