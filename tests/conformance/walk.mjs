@@ -24,12 +24,13 @@ import { Wire } from '../lib/wire.mjs';
 import { RESERVED_CLOSES, errorRows } from './rows_errors.mjs';
 import { eventRows } from './rows_events.mjs';
 import { httpRows } from './rows_http.mjs';
+import { pushRows } from './rows_push.mjs';
 import { sessionRows } from './rows_session.mjs';
 import { Scene } from './scene.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const SIDE_BY_SIDE = 10;
-const ENV = { BELFRY_HELLO: '2s', BELFRY_REQUESTS_PER_S: '0' };
+const ENV = { BELFRY_HELLO: '5s', BELFRY_REQUESTS_PER_S: '0' };
 const STALL_MS = 3000;
 
 const worlds = {
@@ -39,7 +40,7 @@ const worlds = {
   suffering: { nodes: 2, workers: 1, redis: true, disturbed: true, sideBySide: 5 }, // so that it suffers for longer
 };
 
-const cases = [...sessionRows, ...eventRows, ...errorRows, ...httpRows];
+const cases = [...sessionRows, ...eventRows, ...errorRows, ...httpRows, ...pushRows];
 
 // ---- the store's sufferings -------------------------------------------------------------------------------------------
 

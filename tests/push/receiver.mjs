@@ -11,6 +11,7 @@ export class Receiver extends Watched {
     super();
     this.pushes = []; // { id, at_ms, path, event }, as they came, answered with whatever status
     this.status = 200;
+    this.headers = {}; // such as retry-after
     this.held = []; // answers held back
   }
 
@@ -26,7 +27,7 @@ export class Receiver extends Watched {
         const push = { id: req.headers['webhook-id'], at_ms: Date.now(), path: req.url, event: JSON.parse(Buffer.concat(parts).toString()) };
         this.pushes.push(push);
         const status = this.script?.(push) ?? this.status;
-        const answer = () => res.writeHead(status, { 'content-length': 0 }).end();
+        const answer = () => res.writeHead(status, { 'content-length': 0, ...this.headers }).end();
         if (status === 'hold') this.held.push(() => res.writeHead(this.status, { 'content-length': 0 }).end());
         else answer();
         this.changed();
