@@ -18,6 +18,8 @@ enum {
         FILES_RESERVED = 64,      /* of each process, for all that is no connection */
         CONNECTIONS_SMALL = 1000, /* up to here one process is enough */
         ERROR_BYTES = 200,
+        AT_ONCE = 512, /* as many handshakes as a worker has at a time */
+        AT_ONCE_LEAST = 16,
 };
 
 static const struct {
@@ -79,7 +81,7 @@ static const struct row rows[] = {
         { "--kill-command", "COMMAND", TEXT, AT(kill_command), 0, 0, "kill: a program and its arguments, split at spaces." },
         { "--kill-every", "S", COUNT, AT(kill_every_s), 1, 86400, "kill: seconds between; 5 if not said." },
         { "--at-once", "N", COUNT, AT(at_once), 1, LIMIT_LOAD_CONNECTIONS,
-          "Handshakes of one process at a time; 256 if not said." },
+          "Handshakes of one process at a time; 512 over all if not said, and in a storm as many as there are." },
         { "--connect-rate", "R", NUMBER, AT(connect_rate), 0, 1e6,
           "Connections begun a second, at first; 0: as fast as they are answered." },
         { "--connect-limit", "S", COUNT, AT(connect_s), 1, 86400,
@@ -240,7 +242,6 @@ int plan_read(int argc, char *argv[], char *(*find_env)(const char *name), struc
                 .rooms = 1,
                 .channels = 1,
                 .body_bytes = 100,
-                .at_once = 256,
                 .in_flight = 32,
                 .duration_s = 10,
                 .settle_s = 60,
@@ -273,6 +274,10 @@ int plan_read(int argc, char *argv[], char *(*find_env)(const char *name), struc
                 plan.churn = plan.scenario == SCENARIO_CHAT && !plan.floor ? plan.connections / 1000.0 : 0;
         if (plan.scenario == SCENARIO_SLOW && plan.stalled == 0)
                 plan.stalled = (plan.connections + 9) / 10;
+        if (plan.at_once == 0)
+                plan.at_once = plan.scenario == SCENARIO_STORM            ? plan.connections
+                               : AT_ONCE / plan.processes > AT_ONCE_LEAST ? AT_ONCE / plan.processes
+                                                                          : AT_ONCE_LEAST;
         if (plan.connect_s == 0)
                 plan.connect_s = 30 + plan.connections / 200;
         if (plan.seed == 0)

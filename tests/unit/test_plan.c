@@ -55,10 +55,22 @@ static void a_command_line_is_read_as_it_is_meant(void **state) {
         assert_true(plan.typing == 0);
         assert_true(plan.read == 0.1);
         assert_true(plan.churn == 5);
+        assert_int_equal(plan.at_once, 256);
         assert_true(plan.quiet);
         assert_string_equal(plan.dial.port, "8080");
         assert_string_equal(plan.dial.path, "/v1/ws");
         assert_int_equal(strlen(plan.run), PLAN_RUN_CHARS);
+}
+
+static void a_storm_comes_back_at_once_and_others_in_turn(void **state) {
+        struct plan plan;
+        const char *error;
+        assert_int_equal(read_line("storm --url ws://127.0.0.1:1/ --connections 9000", find_env, &plan, &error), 0);
+        assert_int_equal(plan.at_once, 9000);
+        assert_int_equal(read_line("idle --url ws://127.0.0.1:1/ --processes 100", find_env, &plan, &error), 0);
+        assert_int_equal(plan.at_once, 16);
+        assert_int_equal(read_line("idle --url ws://127.0.0.1:1/ --at-once 7", find_env, &plan, &error), 0);
+        assert_int_equal(plan.at_once, 7);
 }
 
 static void what_is_wrong_is_said(void **state) {
@@ -118,6 +130,7 @@ static void help_names_each_scenario_and_each_option(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_command_line_is_read_as_it_is_meant),
+                cmocka_unit_test(a_storm_comes_back_at_once_and_others_in_turn),
                 cmocka_unit_test(what_is_wrong_is_said),
                 cmocka_unit_test(secrets_are_asked_for_only_where_they_are_needed),
                 cmocka_unit_test(help_names_each_scenario_and_each_option),
