@@ -112,6 +112,8 @@ async function run(device, url) {
     for (let i = below(4); i > 0; i -= 1) device.send(sender);
   }
   if (second && chance() < 0.5) second.say('start');
+  // Most are at work before they die, however slowly they start.
+  if (chance() < 0.7) await eventually(() => child.said.length > 0 || child.ended, 'it says something', { every_ms: 5 });
   await pause(below(chance() < 0.5 ? 60 : 400)); // the moment of its death is what is tried
   child.kill('SIGKILL');
   second?.kill('SIGKILL');

@@ -592,9 +592,10 @@ static bool check_store(struct replay *replay, json_t *step) {
         struct buf place = BUF_INIT(4096), metrics = BUF_INIT(65536);
         int r = shelf_place(replay->db, &place), s = shelf_metrics(replay->db, replay->wall_ms, &metrics);
 
-        return check_one(replay, json_object_get(step, "cursor"), one_of(r, &place), "cursor") &
-                       check_one(replay, json_object_get(step, "metrics"), one_of(s, &metrics), "metrics") &
-                       check_one(replay, json_object_get(step, "outbox"), outbox_of(replay), "outbox") &&
+        bool place_ok = check_one(replay, json_object_get(step, "cursor"), one_of(r, &place), "cursor");
+        bool metrics_ok = check_one(replay, json_object_get(step, "metrics"), one_of(s, &metrics), "metrics");
+
+        return place_ok && metrics_ok && check_one(replay, json_object_get(step, "outbox"), outbox_of(replay), "outbox") &&
                check_convs(replay, json_object_get(step, "screen"), screen_of, "screen") &&
                check_convs(replay, json_object_get(step, "receipts"), receipts_of, "receipts");
 }
