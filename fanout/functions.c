@@ -23,4 +23,5 @@ void functions_add(struct buf *out) {
         buf_add_text(out, erase_lua);
         buf_add_text(out, tend_lua);
         buf_add_text(out, push_lua);
+        buf_add_text(out, batch_lua);
 }

@@ -22,6 +22,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "fanout/bundle.h"
 #include "fanout/functions.h"
 
 /* A full store refuses thousands a second: that is said now and then, and counted (belfry_redis_errors_total). */
@@ -42,6 +43,10 @@ struct store {
         struct store_options options;
         struct link *link;
         struct call call;
+        struct bundle bundle; /* calls of this turn of the loop that may go together */
+        uv_check_t check;     /* sends them after the turn's I/O, */
+        uv_idle_t idle;       /* or, if something else made them, before the loop sleeps; both active while there are some */
+        int closing;          /* handles */
         struct buf library;
         char version[41];
         char epoch[64];
@@ -185,13 +190,13 @@ static void store_on_reply(struct link *link, struct redisReply *reply, void *ar
         free(wait);
 }
 
-static int store_send_argv(struct store *store, struct call *call, const char *command, link_reply_fn cb, void *arg) {
-        char keys[24];
-        snprintf(keys, sizeof(keys), "%zu", call->keys);
+/* FCALL, function, how many keys, keys, arguments. NULL without memory. */
+static const struct slice *store_make_argv(struct call *call, char *keys, size_t keys_size) {
+        snprintf(keys, keys_size, "%zu", call->keys);
         size_t count = call->ends.len / sizeof(size_t);
         const size_t *ends = (const size_t *)(const void *)call->ends.ptr;
         buf_clear(&call->argv);
-        struct slice piece = slice_of(command);
+        struct slice piece = SLICE("FCALL");
         buf_add(&call->argv, &piece, sizeof(piece));
         size_t begin = 0;
         for (size_t i = 0; i < count; i++) {
@@ -204,19 +209,68 @@ static int store_send_argv(struct store *store, struct call *call, const char *c
                 }
         }
         if (buf_failed(&call->text) || buf_failed(&call->ends) || buf_failed(&call->argv))
+                return NULL;
+        return (const struct slice *)(const void *)call->argv.ptr;
+}
+
+static int store_send_now(struct store *store, struct call *call, link_reply_fn cb, void *arg) {
+        char keys[24];
+        const struct slice *argv = store_make_argv(call, keys, sizeof(keys));
+        return argv ? link_command(store->link, call->argv.len / sizeof(*argv), argv, cb, arg) : -ENOMEM;
+}
+
+static void store_on_bundle_error(void *context, const char *error) {
+        store_refused(context, error);
+}
+
+/* What cannot be sent stays; store_on_turn() tells those who wait, from the loop. */
+static bool store_flush(struct store *store) {
+        return store->bundle.count == 0 || bundle_send(&store->bundle, store->link, store_on_bundle_error, store) == 0;
+}
+
+static void store_on_turn(struct store *store) {
+        uv_check_stop(&store->check);
+        uv_idle_stop(&store->idle);
+        if (!store_flush(store))
+                bundle_fail(&store->bundle);
+}
+
+static void store_on_check(uv_check_t *check) {
+        store_on_turn(check->data);
+}
+
+static void store_on_idle(uv_idle_t *idle) {
+        store_on_turn(idle->data);
+}
+
+/* To wait for others of this turn. */
+static int store_send_together(struct store *store, struct call *call, store_reply_fn cb, void *arg) {
+        char keys[24];
+        const struct slice *argv = store_make_argv(call, keys, sizeof(keys));
+        if (!argv)
                 return -ENOMEM;
-        return link_command(store->link, count + 2, (const struct slice *)(const void *)call->argv.ptr, cb, arg);
+        if (bundle_is_full(&store->bundle) && !store_flush(store))
+                return STORE_E_UNAVAILABLE;
+        size_t args = call->argv.len / sizeof(*argv) - 3 - call->keys;
+        uv_check_start(&store->check, store_on_check);
+        uv_idle_start(&store->idle, store_on_idle);
+        return bundle_add(&store->bundle, argv[1], argv + 3, call->keys, args, (struct bundle_wait){ cb, arg });
 }
 
 int store_call_send(struct call *call, store_reply_fn cb, void *arg) {
         struct store *store = call->store;
         if (!store->up)
                 return STORE_E_UNAVAILABLE;
+        const size_t *ends = (const size_t *)(const void *)call->ends.ptr;
+        if (!buf_failed(&call->ends) && bundle_takes((struct slice){ call->text.ptr, ends[0] }))
+                return store_send_together(store, call, cb, arg);
+        if (!store_flush(store))
+                return STORE_E_UNAVAILABLE; /* it must not overtake them */
         struct store_wait *wait = malloc(sizeof(*wait));
         if (!wait)
                 return -ENOMEM;
         *wait = (struct store_wait){ .cb = cb, .arg = arg, .store = store };
-        int r = store_send_argv(store, call, "FCALL", store_on_reply, wait);
+        int r = store_send_now(store, call, store_on_reply, wait);
         if (r == 0)
                 return 0;
         free(wait);
@@ -271,7 +325,7 @@ static void store_ask_epoch(struct store *store) {
         struct call *call = store_call(store, "store");
         store_call_key_in(call, KEY_STORE, 0, SLICE("store"));
         store_call_arg_text(call, fresh);
-        store->asking = store_send_argv(store, call, "FCALL", store_on_epoch, store) == 0;
+        store->asking = store_send_now(store, call, store_on_epoch, store) == 0;
 }
 
 static void store_on_loaded(struct link *link, struct redisReply *reply, void *arg) {
@@ -344,16 +398,27 @@ static int store_make_library(struct store *store) {
         return buf_failed(&store->library) ? -ENOMEM : 0;
 }
 
-static void store_on_link_closed(void *context) {
-        struct store *store = context;
+static void store_on_handle_closed(uv_handle_t *handle) {
+        struct store *store = handle->data;
+        if (--store->closing)
+                return;
         void (*on_closed)(void *context) = store->on_closed;
         void *closed_context = store->closed_context;
+        bundle_deinit(&store->bundle);
         buf_deinit(&store->call.text);
         buf_deinit(&store->call.ends);
         buf_deinit(&store->call.argv);
         buf_deinit(&store->library);
         free(store);
         on_closed(closed_context);
+}
+
+static void store_on_link_closed(void *context) {
+        struct store *store = context;
+        bundle_fail(&store->bundle);
+        store->closing = 2;
+        uv_close((uv_handle_t *)&store->check, store_on_handle_closed);
+        uv_close((uv_handle_t *)&store->idle, store_on_handle_closed);
 }
 
 struct store *store_open(const struct store_options *options) {
@@ -365,6 +430,8 @@ struct store *store_open(const struct store_options *options) {
         buf_init(&store->call.text, STORE_CALL_BYTES);
         buf_init(&store->call.ends, STORE_CALL_BYTES);
         buf_init(&store->call.argv, STORE_CALL_BYTES);
+        bundle_init(&store->bundle);
+        store->check.data = store->idle.data = store;
         struct link_options link_options = {
                 .address = options->address,
                 .ca_file = options->ca_file,
@@ -381,6 +448,8 @@ struct store *store_open(const struct store_options *options) {
                 free(store);
                 return NULL;
         }
+        uv_check_init(options->loop, &store->check); /* cannot fail */
+        uv_idle_init(options->loop, &store->idle);
         return store;
 }
 

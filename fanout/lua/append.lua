@@ -24,7 +24,7 @@ local function is_named(names, first, name)
   return false
 end
 
-redis.register_function('b1_append', function(keys, args)
+register_batchable('b1_append', function(keys, args)
   local conv, from, digest = args[3], args[4], args[7]
   local h = redis.call('HMGET', keys[1], 'kind', 'seq', 'mv', 'at', 'oa', 'lm')
   if not h[1] then

@@ -28,6 +28,14 @@ local function register_freeing(name, callback)
   redis.register_function{ function_name = name, callback = callback, flags = { 'allow-oom' } }
 end
 
+-- Functions that hubs call by the thousand: b1_batch calls several of them at once.
+local batchable = {}
+
+local function register_batchable(name, callback, register)
+  batchable[name] = callback;
+  (register or redis.register_function)(name, callback)
+end
+
 local function text(number)
   return string.format('%d', number) -- exact up to 2^53, and a third of the cost of %.0f
 end

@@ -39,7 +39,7 @@ end)
 -- (Not flagged no-writes: Redis refuses to publish from such a function.)
 -- KEYS conv, members, then user of each name   ARGV channels, conv, from, mv, letter, header, body, names …
 -- gives {'ok', how many nodes} | {'members', mv, names} | {'err', code}
-register_freeing('b1_cast', function(keys, args)
+register_batchable('b1_cast', function(keys, args)
   local h = redis.call('HMGET', keys[1], 'kind', 'mv')
   if not h[1] then
     return { 'err', 'not_found' }
@@ -62,4 +62,4 @@ register_freeing('b1_cast', function(keys, args)
     redis.call('SPUBLISH', args[1] .. node, args[5] .. ' 0 ' .. args[6] .. '\n' .. table.concat(list, ' ') .. '\n' .. args[7])
   end
   return { 'ok', nodes }
-end)
+end, register_freeing)

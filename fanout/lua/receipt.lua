@@ -25,7 +25,7 @@ local function mark_member(packed, seq, delivered, read)
   return role, delivered, read
 end
 
-redis.register_function('b1_receipt', function(keys, args)
+register_batchable('b1_receipt', function(keys, args)
   local h = redis.call('HMGET', keys[1], 'seq', 'mv', 'kind')
   if not h[3] then
     return { 'err', 'not_found' }

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_store.c: calls to a real Redis: those that may go together do, in their order, and each has its own answer. */
+#include "fanout/store.h"
+
+#include <hiredis/hiredis.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/link.h"
+#include "fanout/keys.h"
+#include "tests/unit/world.h"
+
+struct stand {
+        struct world *world;
+        struct redis redis;
+        struct link_address address;
+        struct store *store;
+        bool up, closed;
+        int answers;
+        int64_t seqs[128];  /* of the appends, in the order of their answers */
+        int64_t seen;       /* the seq that a read saw */
+        int refused;        /* NULL came */
+        char version[24];   /* of the member list */
+};
+
+static void on_up(void *context, bool changed) {
+        ((struct stand *)context)->up = true;
+}
+
+static void on_down(void *context) {
+        ((struct stand *)context)->up = false;
+}
+
+static void on_closed(void *context) {
+        ((struct stand *)context)->closed = true;
+}
+
+static void on_append(void *arg, const struct redisReply *reply) {
+        struct stand *stand = arg;
+        stand->refused += !reply;
+        stand->seqs[stand->answers++] = reply ? store_int(store_item(reply, 1)) : -1;
+}
+
+static void on_members(void *arg, const struct redisReply *reply) {
+        struct stand *stand = arg;
+        stand->answers++;
+        stand->seen = reply ? store_int(store_item(reply, 2)) : -1;
+}
+
+static void on_changed(void *arg, const struct redisReply *reply) {
+        struct stand *stand = arg;
+        stand->answers++;
+        assert_non_null(reply);
+        assert_true(slice_is(store_text(store_item(reply, 0)), "ok"));
+        snprintf(stand->version, sizeof(stand->version), "%lld", (long long)store_int(store_item(reply, 1)));
+}
+
+static void stand_open(struct stand *stand, void **state) {
+        char url[96];
+        *stand = (struct stand){ .world = *state };
+        redis_start(&stand->redis, stand->world);
+        snprintf(url, sizeof(url), "unix://%s", stand->redis.socket);
+        assert_int_equal(link_parse_address(url, &stand->address), 0);
+        stand->store = store_open(&(struct store_options){ .loop = &stand->world->loop,
+                                                          .address = &stand->address,
+                                                          .prefix = "b",
+                                                          .timeout_ms = 5000,
+                                                          .context = stand,
+                                                          .on_up = on_up,
+                                                          .on_down = on_down });
+        assert_non_null(stand->store);
+        WAIT(stand->world, stand->up);
+}
+
+static void stand_close(struct stand *stand) {
+        store_close(stand->store, on_closed, stand);
+        WAIT(stand->world, stand->closed);
+        link_address_deinit(&stand->address);
+        if (stand->redis.pid)
+                redis_kill(&stand->redis);
+}
+
+/* The conversation c with its only member ann. */
+static void make(struct stand *stand) {
+        static const char *const args[] = { "0", "group", "", "e", "1000", "1", "1", "joined", "ann", "member", "ann" };
+        struct call *call = store_call(stand->store, "change");
+        store_call_key(call, KEY_CONV, SLICE("c"));
+        store_call_key(call, KEY_MEMBERS, SLICE("c"));
+        store_call_key(call, KEY_USER, SLICE("ann"));
+        store_call_key(call, KEY_INBOX, SLICE("ann"));
+        store_call_arg_channels(call, 0);
+        store_call_arg_text(call, "c");
+        for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++)
+                store_call_arg_text(call, args[i]);
+        assert_int_equal(store_call_send(call, on_changed, stand), 0);
+}
+
+/* By the backend, without names: nobody's list is asked for, as the entries are left to the sweeper. conv may be one that is none. */
+static void append(struct stand *stand, const char *conv, int op) {
+        static const enum key keys[] = { KEY_CONV, KEY_LOG, KEY_MEMBERS, KEY_OPS, KEY_OPS_OLD };
+        struct call *call = store_call(stand->store, "append");
+        for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+                store_call_key(call, keys[i], slice_of(conv));
+        store_call_key_in(call, KEY_PENDING, 0, SLICE(""));
+        store_call_key(call, KEY_STATES, slice_of(conv));
+        store_call_arg_channels(call, 0);
+        for (int i = 0; i < 4; i++)
+                store_call_arg_text(call, i == 0 ? conv : "x");
+        store_call_arg_int(call, op);
+        store_call_arg_int(call, op);
+        store_call_arg_text(call, "message");
+        store_call_arg_text(call, "");
+        store_call_arg_text(call, "{}");
+        store_call_arg_text(call, stand->version);
+        store_call_arg_text(call, "1");
+        store_call_arg_text(call, "1000");
+        store_call_arg_text(call, "1000");
+        store_call_arg_text(call, "0"); /* not all members are named, */
+        store_call_arg_text(call, "");  /* and nothing is pushed */
+        store_call_arg_text(call, "");
+        assert_int_equal(store_call_send(call, on_append, stand), 0);
+}
+
+static void members(struct stand *stand) {
+        struct call *call = store_call(stand->store, "members");
+        store_call_key(call, KEY_CONV, SLICE("c"));
+        store_call_key(call, KEY_MEMBERS, SLICE("c"));
+        assert_int_equal(store_call_send(call, on_members, stand), 0);
+}
+
+static void calls_of_one_turn_go_together_and_in_order(void **state) {
+        struct stand stand;
+        stand_open(&stand, state);
+        make(&stand);
+        WAIT(stand.world, stand.answers == 1);
+        size_t before = link_pending(store_link(stand.store));
+        for (int op = 0; op < LIMIT_BUNDLE_CALLS + 6; op++)
+                append(&stand, op == 3 ? "none" : "c", op);
+        assert_int_equal(stand.answers, 1); /* never from inside */
+        members(&stand);
+        assert_int_equal(link_pending(store_link(stand.store)), before + 3); /* a full bundle, the rest, and the read behind them */
+        append(&stand, "c", 1000);
+        WAIT(stand.world, stand.answers == LIMIT_BUNDLE_CALLS + 9);
+        assert_int_equal(stand.seen, LIMIT_BUNDLE_CALLS + 5); /* all that were called before, but for the one to none */
+        stand_close(&stand);
+}
+
+static void each_call_has_its_own_answer(void **state) {
+        struct stand stand;
+        stand_open(&stand, state);
+        make(&stand);
+        WAIT(stand.world, stand.answers == 1);
+        stand.answers = 0;
+        append(&stand, "c", 1);
+        append(&stand, "none", 2);
+        append(&stand, "c", 3);
+        append(&stand, "c", 1);
+        WAIT(stand.world, stand.answers == 4);
+        int64_t seqs[] = { 0, 0, 0, 0 };
+        memcpy(seqs, stand.seqs, sizeof(seqs));
+        assert_int_equal(seqs[1], 0); /* {'err', 'not_found'}, which is an answer */
+        assert_int_equal(stand.refused, 0);
+        assert_int_equal(seqs[0], seqs[3]); /* the same op */
+        assert_int_equal(seqs[2], seqs[0] + 1);
+        members(&stand);
+        WAIT(stand.world, stand.answers == 5);
+        assert_int_equal(stand.seen, 2);
+        stand_close(&stand);
+}
+
+static void when_the_store_goes_away_all_that_waits_is_told(void **state) {
+        struct stand stand;
+        stand_open(&stand, state);
+        append(&stand, "c", 1);
+        append(&stand, "c", 2);
+        redis_kill(&stand.redis);
+        WAIT(stand.world, stand.answers == 2);
+        assert_true(stand.refused == 2 || stand.refused == 0); /* lost on the way, or answered before it died */
+        WAIT(stand.world, !stand.up);
+        struct call *call = store_call(stand.store, "cast");
+        assert_int_equal(store_call_send(call, on_append, &stand), STORE_E_UNAVAILABLE);
+        stand_close(&stand);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(calls_of_one_turn_go_together_and_in_order, world_open, world_close),
+                cmocka_unit_test_setup_teardown(each_call_has_its_own_answer, world_open, world_close),
+                cmocka_unit_test_setup_teardown(when_the_store_goes_away_all_that_waits_is_told, world_open, world_close),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
