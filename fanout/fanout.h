@@ -15,6 +15,7 @@ struct fanout {
         struct channel_table *channels; /* followed by this node */
         int64_t inbox_max; /* events of one inbox; older ones become a gap */
         int64_t log_max;   /* entries of one conversation's log */
+        uint64_t receipts_max; /* members of a group in which receipts are told to all; 0: no limit */
         int64_t device_age_ms; /* a device that was not seen for so long holds nothing back */
         int64_t push_delay_ms; /* for a device that is connected to acknowledge, before it is pushed to; -1: this hub does not push */
 };

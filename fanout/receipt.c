@@ -35,13 +35,25 @@ static void receipt_add_names(struct call *call, const struct slice *names, size
                 store_call_arg(call, names[i]);
 }
 
+static bool receipt_is_quiet(const struct fanout *fanout, const struct roster *roster) {
+        return fanout->receipts_max && roster->count > fanout->receipts_max;
+}
+
 static void receipt_build(struct attempt *attempt, struct call *call, const struct roster *roster) {
         struct receipt_job *job = (struct receipt_job *)attempt;
         struct store *store = attempt->fanout->store;
         unsigned partition = partition_of(attempt->conv);
         struct slice names[LIMIT_DELIVER_USERS];
         job->position = 0;
-        size_t count = roster_take(roster, store, store_owner(store, partition), &job->position, names, LIMIT_DELIVER_USERS);
+        size_t count = 0;
+        if (receipt_is_quiet(attempt->fanout, roster)) {
+                /* Told to everyone, the receipts of all for one message would be members times members. */
+                job->position = roster->count;
+                if (job->count == 1)
+                        names[count++] = job->marks[0].user; /* for the own other devices */
+        } else {
+                count = roster_take(roster, store, store_owner(store, partition), &job->position, names, LIMIT_DELIVER_USERS);
+        }
         store_call_key(call, KEY_CONV, attempt->conv);
         store_call_key(call, KEY_MEMBERS, attempt->conv);
         receipt_add_keys(call, names, count);

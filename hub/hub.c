@@ -154,6 +154,7 @@ static int hub_open_store(struct hub *hub, const struct link_address *address) {
         hub->fanout.log_max = config->log_entries > 0 ? config->log_entries : 1;
         hub->fanout.device_age_ms = hub_device_age_ms(config);
         hub->fanout.push_delay_ms = hub_push_delay_ms(config);
+        hub->fanout.receipts_max = config->receipts_members > 0 ? (uint64_t)config->receipts_members : 0;
         hub->fanout.rosters = roster_cache_new();
         hub->fanout.store = store_open(&(struct store_options){
                 .loop = hub->loop,

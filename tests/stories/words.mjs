@@ -709,6 +709,13 @@ const device = [
     do: async (w, d, { conv }) => expect(!(await d.conversations()).some((each) => each.conv === conv), `${d.name} has the conversation ${conv}`),
   },
   {
+    say: 'asks members of CONV -> USER has read NAME', eg: 'alice.phone asks members of #room -> bob has read m1',
+    do: (w, d, { conv, user, name }) => eventually(async () => {
+      const { items } = await d.request('members', { conv: w.conv(conv) });
+      return items.find((each) => each.user === user).read >= w.message(name).seq;
+    }, `members says that ${user} has read ${name}`),
+  },
+  {
     say: 'asks members[ of CONV] -> USERS', eg: 'bob.phone asks members of #room -> alice and bob',
     do: async (w, d, { conv, users }) => {
       const reply = await d.request('members', { conv: w.conv(conv) });
