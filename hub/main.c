@@ -21,14 +21,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/log.h"
 #include "client/command.h"
 #include "hub/auth.h"
 #include "hub/secrets.h"
 #include "hub/settings.h"
 #include "hub/supervisor.h"
+#include "push/inquiry.h"
 
 enum {
         EXIT_WRONG = 2, /* what was asked for is wrong, and would be wrong again; 1 is for what may work later */
@@ -42,6 +45,7 @@ static const char usage[] =
         "\n"
         "  belfry serve [options]                                      runs the hub; --dev needs nothing else\n"
         "  belfry token --user U [--device D] [--ttl 3600] [options]   prints a token of a user, signed with the secret\n"
+        "  belfry push-test --user U [options]                         tells which devices of a user would be pushed to now, and why not\n"
         "  belfry config                                               prints a commented sample of the configuration file\n"
         "  belfry help                                                 prints this\n"
         "  belfry --version\n"
@@ -184,12 +188,38 @@ static int token(int argc, char *argv[]) {
         return status;
 }
 
+/* ---- belfry push-test ---- */
+
+static int push_test(int argc, char *argv[]) {
+        struct token_options options = { .user = NULL };
+        argc = split_options(argc, argv, &options);
+        struct config *config = NULL;
+        char *error = NULL;
+        int r = config_load(argc, argv, getenv, &config, &error);
+        if (r == CONFIG_E_HELP)
+                return print_help();
+        if (r != 0)
+                return refuse(EXIT_WRONG, error);
+        int status;
+        log_set_level(LOG_WARNING);
+        if (!options.user || !auth_is_id(slice_of(options.user)))
+                status = refuse(EXIT_WRONG, strdup("--user is missing, or no valid id"));
+        else if (!config->redis[0] && chdir(config->data) != 0)
+                status = refuse(EXIT_WRONG, strdup("--data is not the folder of a hub, and no --redis is given"));
+        else /* a path of a socket is short, and so reached from within its folder */
+                status = inquiry_run(config, config->redis[0] ? config->redis : "unix:///proc/self/cwd/redis.sock", options.user);
+        config_free(config);
+        return status;
+}
+
 int main(int argc, char *argv[]) {
         const char *command = argc > 1 ? argv[1] : "";
         if (strcmp(command, "serve") == 0)
                 return serve(argc - 1, argv + 1);
         if (strcmp(command, "token") == 0)
                 return token(argc - 1, argv + 1);
+        if (strcmp(command, "push-test") == 0)
+                return push_test(argc - 1, argv + 1);
         if (strcmp(command, "config") == 0)
                 return print(config_print_sample, "");
         if (command_knows(command))

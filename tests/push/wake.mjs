@@ -3,11 +3,12 @@
 //
 //   node tests/push/wake.mjs
 
+import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Device } from '../lib/device.mjs';
-import { Hub, JWT_SECRET } from '../lib/hub.mjs';
+import { findProgram, Hub, JWT_SECRET } from '../lib/hub.mjs';
 import { request } from '../lib/api.mjs';
 import { makeFolder } from '../lib/started.mjs';
 import { Tap } from '../lib/tap.mjs';
@@ -105,6 +106,20 @@ await tap.run('who acknowledges in time is not pushed to; who is connected and s
   await settled();
   expect(receiver.of(quick).length === 0, told(receiver.of(quick)));
   for (const device of devices) await device.leave();
+});
+
+await tap.run('push-test tells who would get what, and why not, and changes nothing', async () => {
+  const user = await someone();
+  const device = await connect(user, false);
+  await post(user, 'a', { title: 't' });
+  const ask = () => execFileSync(findProgram(), ['push-test', '--user', user, '--config', join(data, 'belfry.ini'), '--data', data]).toString();
+  const text = ask();
+  expect(text.startsWith(`${user}: online, 1 devices`) && /phone by webhook, app app: connected/.test(text) && /in 1\.\d s: connected/.test(text), text);
+  await device.leave();
+  await pushed(user);
+  await settled();
+  expect(/looked at up to [1-9]/.test(ask()) && !/priority/.test(ask()), ask());
+  expect(receiver.of(user).length === 1, told(receiver.of(user)));
 });
 
 await tap.run('nothing is pushed to the sender, to who muted, or of what is deleted, read or unregistered', async () => {
