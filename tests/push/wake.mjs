@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // wake.mjs: which pushes come from a whole hub, and when: by webhooks, whose receiver is tests/push/receiver.mjs.
 //
-//   node tests/push/wake.mjs
+//   node tests/push/wake.mjs [--messages 10000] [--seed N]
 
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { Device } from '../lib/device.mjs';
 import { findProgram, Hub, JWT_SECRET } from '../lib/hub.mjs';
 import { request } from '../lib/api.mjs';
+import { Chance } from '../lib/chance.mjs';
 import { makeFolder } from '../lib/started.mjs';
 import { Tap } from '../lib/tap.mjs';
 import { makeToken } from '../lib/token.mjs';
 import { eventually } from '../lib/until.mjs';
 import { Receiver } from './receiver.mjs';
 
-const DELAY_MS = 1500;
+const { values } = parseArgs({ options: { messages: { type: 'string', default: '1000' }, seed: { type: 'string', default: String(Date.now() % 1e6) } } });
+const MESSAGES = Number(values.messages), SEED = Number(values.seed);
+const DELAY_MS = 4000;
+const ACKED_MS = 3000; // acknowledgements are gathered for a while, in the device and in the hub
 const tap = new Tap('pushes of a whole hub');
 const expect = (holds, sentence) => {
   if (!holds) throw new Error(typeof sentence === 'function' ? sentence() : sentence);
@@ -114,7 +119,7 @@ await tap.run('push-test tells who would get what, and why not, and changes noth
   await post(user, 'a', { title: 't' });
   const ask = () => execFileSync(findProgram(), ['push-test', '--user', user, '--config', join(data, 'belfry.ini'), '--data', data]).toString();
   const text = ask();
-  expect(text.startsWith(`${user}: online, 1 devices`) && /phone by webhook, app app: connected/.test(text) && /in 1\.\d s: connected/.test(text), text);
+  expect(text.startsWith(`${user}: online, 1 devices`) && /phone by webhook, app app: connected/.test(text) && /in [1-4]\.\d s: connected/.test(text), text);
   await device.leave();
   await pushed(user);
   await settled();
@@ -142,7 +147,7 @@ await tap.run('an escalation runs until somebody acknowledges, and each step can
   await (await connect(heard)).leave(); // a device never seen before would start behind the notification
   const escalate = [{ after_s: 1, via: 'push' }, { after_s: 2, via: 'webhook:sms', to: '+1' }, { after_s: 3, via: 'webhook:nobody' }];
   await notify(left, 'n', { escalate, priority: 'critical' });
-  await notify(heard, 'n', { escalate: [{ after_s: 2, via: 'webhook:sms' }] });
+  await notify(heard, 'n', { escalate: [{ after_s: 30, via: 'webhook:sms' }] });
   await pushed(heard);
   expect((await state(heard, 'n')).state === 'pushed', 'it is pushed');
   const device = await connect(heard);
@@ -168,6 +173,45 @@ await tap.run('a push that can never work becomes a dead letter, which is listed
   expect(again.id === letter.id && again.at > letter.at, told([letter, again]));
   expect((await api.call('DELETE', `/v1/push/dead/${letter.id}`)).forgotten === 1, 'it is thrown away');
   expect((await api.raw('DELETE', `/v1/push/dead/${letter.id}`)).status === 404 && (await letters()).length === 0, 'it is gone');
+});
+
+// A device that has shown a message acknowledges it at once; that it did reaches the store within a second.
+await tap.run(`of ${MESSAGES} messages in any order to devices that come and go, none is pushed to a device that had acknowledged it`, async () => {
+  const source = new Chance(SEED);
+  const chance = () => source.next();
+  const pick = (list) => list[Math.floor(chance() * list.length)];
+  const all = await Promise.all(Array.from({ length: 12 }, () => someone()));
+  const devices = new Map();
+  for (const user of all) devices.set(user, await connect(user));
+  let sent = 0;
+  const coming = async () => {
+    while (sent < MESSAGES) {
+      const user = pick(all), device = devices.get(user);
+      if (device.state === 'live') await device.leave();
+      else await device.start().catch(() => {});
+      await eventually(() => sent >= MESSAGES || chance() < 0.2, 'it is time', { every_ms: 10 });
+    }
+  };
+  const sending = async () => {
+    while (sent < MESSAGES) {
+      const user = pick(all);
+      await post(user, `r${(sent += 1)}`, pick([undefined, { title: 't' }, { title: 't', priority: 'high' }, { title: 't', collapse: 'k' }]));
+    }
+  };
+  await Promise.all([coming(), ...Array.from({ length: 8 }, sending)]);
+  await settled();
+  let pushes = 0;
+  for (const user of all) {
+    const shown = new Map(devices.get(user).shown.map((each) => [each.op, each.at_ms]));
+    for (const { at_ms, event } of receiver.of(user)) {
+      pushes += 1;
+      const shown_ms = shown.get(event.data.op);
+      expect(shown_ms === undefined || shown_ms > at_ms - ACKED_MS, () => `${event.data.op} was shown ${at_ms - shown_ms} ms before it was pushed to ${user} (seed ${SEED})`);
+    }
+    await devices.get(user).leave();
+  }
+  tap.note(`${pushes} pushes for ${MESSAGES} messages, seed ${SEED}`);
+  expect(pushes > 0, 'some are pushed');
 });
 
 await tap.run('kill -9 of the push worker at any moment: nothing is lost, and what is sent again has the same id', async () => {
