@@ -2,6 +2,7 @@
 /* attempt.c: see attempt.h. Under constant change of members a call could starve; after some tries it ends as unavailable. */
 #include "fanout/attempt.h"
 
+#include "fanout/doubt.h"
 #include "fanout/fanout.h"
 #include "fanout/roster.h"
 #include "fanout/store.h"
@@ -38,6 +39,18 @@ static int attempt_answer(struct slice code) {
         return FANOUT_E_UNAVAILABLE;
 }
 
+static void attempt_on_doubted(void *arg, int answer) {
+        struct attempt *attempt = arg;
+        attempt->done(attempt, answer, NULL);
+}
+
+static void attempt_end(struct attempt *attempt, int answer) {
+        if (answer != FANOUT_E_NOT_FOUND)
+                attempt->done(attempt, answer, NULL);
+        else if (doubt_start(attempt->fanout, attempt_on_doubted, attempt))
+                attempt->done(attempt, FANOUT_E_UNAVAILABLE, NULL);
+}
+
 static void attempt_on_reply(void *arg, const struct redisReply *reply) {
         struct attempt *attempt = arg;
         if (!reply) {
@@ -46,7 +59,7 @@ static void attempt_on_reply(void *arg, const struct redisReply *reply) {
         }
         struct slice word = store_text(store_item(reply, 0));
         if (slice_is(word, "err")) {
-                attempt->done(attempt, attempt_answer(store_text(store_item(reply, 1))), NULL);
+                attempt_end(attempt, attempt_answer(store_text(store_item(reply, 1))));
                 return;
         }
         if (!slice_is(word, "members")) {

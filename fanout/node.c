@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <uthash.h>
 
@@ -60,7 +61,12 @@ struct node {
         bool known_valid[PARTITIONS];
         uint64_t known[PARTITIONS];     /* the latest number that arrived */
         uint64_t polled[PARTITIONS];    /* what the counter was at the poll before */
+        uint64_t first[PARTITIONS];     /* the first number that arrived since it started over, 0 none */
+        unsigned era;                   /* probes carry it: it rises when the node starts over */
+        bool starting;                  /* no probe of this era has come back */
+        bool polled_once;               /* since it started over */
         bool polling;
+        unsigned polls;                 /* which answer is waited for: one from before the start says nothing */
         uint64_t probe_back_ms;
         struct limiter *typists;        /* by conversation and typist, in a time in which NODE_TYPING_MS are a second */
         bool repair_again, repairing;
@@ -122,6 +128,8 @@ struct node_heads {
         bool last;
 };
 
+static void node_repair(struct node *node);
+
 static void node_repair_end(struct node *node) {
         node->repairing = false;
         if (node->repair_again)
@@ -159,7 +167,7 @@ static int node_ask_heads(struct node *node, struct node_heads *heads) {
         return store_call_send(call, node_on_heads, heads);
 }
 
-void node_repair(struct node *node) {
+static void node_repair(struct node *node) {
         if (node->repairing || !store_is_up(node->fanout->store)) {
                 node->repair_again = true;
                 return;
@@ -403,6 +411,8 @@ static void node_on_channel(struct node *node, struct node_message *message, str
 
 static void node_count(struct node *node, unsigned partition, uint64_t counter) {
         bool hole = node->known_valid[partition] && counter > node->known[partition] + 1;
+        if (!node->first[partition])
+                node->first[partition] = counter;
         if (!node->known_valid[partition] || counter > node->known[partition])
                 node->known[partition] = counter;
         node->known_valid[partition] = true;
@@ -410,6 +420,23 @@ static void node_count(struct node *node, unsigned partition, uint64_t counter) 
                 return;
         metrics_add(NODE_HOLES, 1);
         log_warning("Messages to this node were lost; comparing inboxes. partition=%u counter=%" PRIu64, partition, counter);
+        node_repair(node);
+}
+
+static void node_poll_counters(struct node *node);
+
+/*
+ * Everything of the past has arrived. The counters are asked for before the inboxes are compared, by the same link: what was published
+ * before that is in the comparison, and what was published after it is missed if its number does not come.
+ */
+static void node_started(struct node *node) {
+        node->starting = node->polled_once = false;
+        memset(node->known_valid, 0, sizeof(node->known_valid));
+        memset(node->first, 0, sizeof(node->first));
+        memset(node->polled, 0, sizeof(node->polled));
+        node->polling = false;
+        node->polls++;
+        node_poll_counters(node);
         node_repair(node);
 }
 
@@ -423,13 +450,17 @@ static void node_on_message(struct node *node, struct slice channel, struct slic
         if (message.letter == 'B') {
                 node->probe_back_ms = clock_monotonic_ms();
                 metrics_add(PROBES, 1);
+                if (node->starting && counter == node->era)
+                        node_started(node);
                 return;
         }
         if (message.letter == 'N') {
                 node->options.on_birth(node->options.context, message.header);
                 return;
         }
-        if (counter) {
+        if (node->starting && message.letter && strchr("MRJX", message.letter))
+                return; /* perhaps of the past; else it is in the inboxes that are compared then */
+        if (counter && !node->starting) {
                 /* <prefix>:{<partition>}:… */
                 const char *brace = memchr(channel.ptr, '{', channel.len);
                 unsigned partition = brace ? (unsigned)strtoul(brace + 1, NULL, 10) : 0;
@@ -478,7 +509,7 @@ static void node_on_push(struct link *link, struct redisReply *reply, void *cont
         } else if (slice_is(kind, "ssubscribe")) {
                 if (++node->subscribed == PARTITIONS) {
                         log_info("The node channel is open. node=%s", node->id);
-                        node_repair(node);
+                        node_start_over(node);
                 }
         }
 }
@@ -486,8 +517,6 @@ static void node_on_push(struct link *link, struct redisReply *reply, void *cont
 static void node_on_link_up(struct link *link, void *context) {
         struct node *node = context;
         node->subscribed = 0;
-        memset(node->known_valid, 0, sizeof(node->known_valid));
-        memset(node->polled, 0, sizeof(node->polled));
         for (unsigned p = 0; p < PARTITIONS; p++) {
                 _cleanup_buf_ struct buf channel = BUF_INIT(NODE_NAME_BYTES);
                 keys_add_in(&channel, store_prefix(node->fanout->store), KEY_CHANNEL, p, node_id(node));
@@ -504,17 +533,29 @@ static void node_on_link_down(struct link *link, void *context) {
 
 /* ---- each second ---- */
 
+struct node_poll {
+        struct node *node;
+        unsigned serial;
+};
+
 static void node_on_counters(struct link *link, struct redisReply *reply, void *arg) {
-        struct node *node = arg;
+        struct node_poll poll = *(struct node_poll *)arg;
+        struct node *node = poll.node;
+        free(arg);
+        if (poll.serial != node->polls)
+                return; /* asked for before it started over */
         node->polling = false;
-        if (!reply || reply->type != REDIS_REPLY_ARRAY || !node_is_subscribed(node))
+        if (!reply || reply->type != REDIS_REPLY_ARRAY || !node_is_subscribed(node) || node->starting)
                 return;
-        bool lost = false;
+        bool lost = false, first_poll = !node->polled_once;
+        node->polled_once = true;
         for (unsigned p = 0; p < PARTITIONS; p++) {
                 uint64_t value = (uint64_t)store_int(store_item(reply, p));
-                if (!node->known_valid[p]) {
+                if (first_poll) {
+                        lost |= node->first[p] > value + 1;
+                        if (!node->known_valid[p] || node->known[p] < value)
+                                node->known[p] = value;
                         node->known_valid[p] = true;
-                        node->known[p] = value;
                 } else if (value < node->polled[p] || (node->known[p] < node->polled[p] && node->polled[p] <= value)) {
                         /* A counter never falls but with the store's past, and then says nothing of what came since. */
                         lost = true;
@@ -542,7 +583,12 @@ static void node_poll_counters(struct node *node) {
                         size_t begin = p ? ends[p - 1] : 0;
                         argv[p + 1] = (struct slice){ keys.ptr + begin, ends[p] - begin };
                 }
-                node->polling = link_command(store_link(node->fanout->store), PARTITIONS + 1, argv, node_on_counters, node) == 0;
+                struct node_poll *poll = malloc(sizeof(*poll));
+                if (poll)
+                        *poll = (struct node_poll){ node, node->polls };
+                node->polling = poll && link_command(store_link(node->fanout->store), PARTITIONS + 1, argv, node_on_counters, poll) == 0;
+                if (!node->polling)
+                        free(poll);
         }
         buf_deinit(&keys);
 }
@@ -550,16 +596,25 @@ static void node_poll_counters(struct node *node) {
 static void node_send_probe(struct node *node) {
         _cleanup_buf_ struct buf channel = BUF_INIT(NODE_NAME_BYTES);
         keys_add_in(&channel, store_prefix(node->fanout->store), KEY_CHANNEL, 0, node_id(node));
-        struct slice argv[] = { SLICE("SPUBLISH"), buf_slice(&channel), SLICE("B 0 ") };
+        char text[24];
+        int len = snprintf(text, sizeof(text), "B %u ", node->era);
+        struct slice argv[] = { SLICE("SPUBLISH"), buf_slice(&channel), { text, (size_t)len } };
         if (link_command(store_link(node->fanout->store), 3, argv, NULL, NULL))
                 log_debug("A probe could not be sent.");
+}
+
+void node_start_over(struct node *node) {
+        node->era++;
+        node->starting = true;
+        if (store_is_up(node->fanout->store) && node_is_subscribed(node))
+                node_send_probe(node); /* else the next tick does */
 }
 
 void node_tick(struct node *node, uint64_t now_ms) {
         if (!store_is_up(node->fanout->store) || !node_is_subscribed(node))
                 return;
         node_send_probe(node);
-        if (!node->polling)
+        if (!node->polling && !node->starting)
                 node_poll_counters(node);
         if (node->repair_again && !node->repairing)
                 node_repair(node);
@@ -573,6 +628,7 @@ struct node *node_open(struct fanout *fanout, const struct node_options *options
                 return NULL;
         node->fanout = fanout;
         node->options = *options;
+        node->starting = true;
         chance_hex(node->id, NODE_ID_LEN);
         struct link_options link_options = {
                 .address = options->address,

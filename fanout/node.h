@@ -5,8 +5,10 @@
  * 1. Every message that matters carries a number that rises by one for each in its partition. A hole in the numbers, or a
  *    counter in the store that stays ahead of what arrived (a lost tail), makes the node compare the heads of all its
  *    users' inboxes with what their sessions know: on_head().
- * 2. The link that reads never waits for a receiver.
- * 3. A probe is published to the own channel each second; node_is_ready() tells whether they come back.
+ * 2. When the channel opens, or the store comes up or is another one, what arrives may be of a past that the store has lost: until a
+ *    probe that was sent since has come back, events are passed over, and inboxes are compared then. Numbers are counted from there.
+ * 3. The link that reads never waits for a receiver.
+ * 4. A probe is published to the own channel each second; node_is_ready() tells whether they come back.
  *
  * A node is one run of one worker: its id is new at every start, so nothing meant for an earlier run is taken for its own.
  */
@@ -68,8 +70,8 @@ bool node_is_subscribed(const struct node *node);
 
 /* Once a second: polls counters, sends the probe. */
 void node_tick(struct node *node, uint64_t now_ms);
-/* The store came up again or lost its past: compare all heads. */
-void node_repair(struct node *node);
+/* The store came up again or lost its past. */
+void node_start_over(struct node *node);
 
 /* From node_add() on, everything for the user reaches the subscriber. 0 or -ENOMEM. */
 __attribute__((warn_unused_result)) int node_add(struct node *node, struct subscriber *subscriber);

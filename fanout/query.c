@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "fanout/doubt.h"
 #include "fanout/event.h"
 #include "fanout/fanout.h"
 #include "fanout/state.h"
@@ -48,7 +49,17 @@ static void query_free(struct query *query) {
         free(query);
 }
 
+static void query_on_doubted(void *arg, int answer) {
+        struct query *query = arg;
+        query->done(query->arg, answer, SLICE(""));
+        query_free(query);
+}
+
 static void query_end(struct query *query, int answer, struct buf *out) {
+        if (answer == FANOUT_E_NOT_FOUND && doubt_start(query->fanout, query_on_doubted, query) == 0)
+                return;
+        if (answer == FANOUT_E_NOT_FOUND)
+                answer = FANOUT_E_UNAVAILABLE;
         if (!answer && buf_failed(out))
                 answer = FANOUT_E_UNAVAILABLE;
         query->done(query->arg, answer, answer ? SLICE("") : buf_slice(out));

@@ -130,6 +130,7 @@ static void tend_prune(struct tend *tend, struct slice user, struct slice node, 
         tend_note_gone(tend, node);
         struct call *call = store_call(tend->fanout->store, "prune");
         store_call_key(call, KEY_USER, user);
+        store_call_key_in(call, KEY_NODES, 0, SLICE(""));
         store_call_arg_channels(call, partition_of(user));
         store_call_arg(call, user);
         store_call_arg(call, node);

@@ -40,12 +40,12 @@ static void hub_on_store_up(void *context, bool changed) {
         struct hub *hub = context;
         log_info("The store is up. epoch=%s", store_epoch(hub->fanout.store));
         detach_flush(hub->detaches);
-        lease_tick(hub->lease);
+        lease_renew(hub->lease);
         if (changed)
                 acks_forget(hub->acks);
         /* Even under the same epoch the store may know less than we told it: a replica took over, or it fsyncs each second only. */
         hub_each_attach_again(hub);
-        node_repair(hub->fanout.node);
+        node_start_over(hub->fanout.node);
 }
 
 static void hub_on_store_down(void *context) {

@@ -28,6 +28,7 @@
 #include "hub/typist.h"
 #include "hub/wire.h"
 #include "presence/detach.h"
+#include "presence/lease.h"
 
 enum {
         SESSION_RETRY_MS = 1000,        /* after an error that may pass */
@@ -91,6 +92,7 @@ struct registry_session session_registry(const struct session *session) {
                 .background = session->background,
                 .away = session->away,
                 .epoch = SLICE(""),
+                .opened_ms = session->opened_store_ms,
         };
 }
 
@@ -323,6 +325,7 @@ static void session_page_again(struct session *session) {
 static void session_on_page(void *arg, const struct inbox_page *result);
 
 static void session_read_page(struct session *session) {
+        session->noted = 0;
         session->page = inbox_read(&session->hub->fanout, session->subscriber.user, session->subscriber.device, session->sent,
                                    LIMIT_WINDOW_EVENTS - session->unacked, session_on_page, session);
         if (session->page)
@@ -345,10 +348,17 @@ static void session_on_page(void *arg, const struct inbox_page *result) {
         if (session_is_open(session) && result->answer)
                 session_page_again(session);
         /* After a lost past the session attaches anew. */
-        if (session_is_open(session) && !result->answer && strcmp(result->epoch, session->epoch) == 0) {
+        if (session_is_open(session) && !result->answer && !session->again && strcmp(result->epoch, session->epoch) == 0) {
                 session->head_unsure = false;
-                if (result->head > session->head)
-                        session->head = result->head;
+                if (result->head < session->sent) {
+                        session_attach_again(session); /* the store went back in time */
+                        session_unref(session);
+                        return;
+                }
+                /* What was noted before the page was asked for and is not in it is of a past that the store has lost. */
+                session->head = result->head > session->noted ? result->head : session->noted;
+                if (session->head < session->sent)
+                        session->head = session->sent;
                 if (result->cursor > session->sent && result->cursor <= session->head) {
                         session->acked = result->cursor; /* by another way: a sync */
                         session_raise_sent(session, result->cursor);
@@ -376,7 +386,7 @@ void session_advance(struct session *session) {
         }
         if (session->state == SESSION_LIVE)
                 session_move(session, SESSION_REPLAYING);
-        if (session->page || session->blocked || session->outbox.events > LIMIT_PAGE_EVENTS / 2 ||
+        if (session->again || session->page || session->blocked || session->outbox.events > LIMIT_PAGE_EVENTS / 2 ||
             session->unacked >= LIMIT_WINDOW_EVENTS)
                 return; /* the page's end, the flush or an ack goes on */
         session_read_page(session);
@@ -403,7 +413,7 @@ static struct session *session_of(struct subscriber *subscriber) {
 
 static void session_on_event(struct subscriber *subscriber, enum event_type type, uint64_t n, struct frame *tail) {
         struct session *session = session_of(subscriber);
-        bool next = session->state == SESSION_LIVE && n == session->sent + 1 && session->unacked < LIMIT_WINDOW_EVENTS;
+        bool next = session->state == SESSION_LIVE && n == session->sent + 1 && session->unacked < LIMIT_WINDOW_EVENTS && !session->again;
         if (next && outbox_add_event(&session->outbox, type, n, tail)) {
                 metrics_add(EVENTS_LIVE, 1);
                 session->head = n;
@@ -411,6 +421,8 @@ static void session_on_event(struct subscriber *subscriber, enum event_type type
                 session_mark_dirty(session);
                 return;
         }
+        if (n > session->noted)
+                session->noted = n;
         if (n <= session->head)
                 return;
         bool was_live = session->state == SESSION_LIVE;
@@ -425,6 +437,8 @@ static void session_on_event(struct subscriber *subscriber, enum event_type type
 
 static void session_on_head(struct subscriber *subscriber, uint64_t n) {
         struct session *session = session_of(subscriber);
+        if (n > session->noted)
+                session->noted = n;
         if (n > session->head) {
                 session->head = n;
                 if (session->state == SESSION_LIVE)
@@ -472,6 +486,8 @@ void session_ack(struct session *session, const struct request *request) {
         if (!request->has_n)
                 return; /* channels keep no cursor here */
         metrics_add(ACKS, 1);
+        if (request->n > session->head && session->was_reset)
+                return; /* said before the device knew */
         if (request->n > session->head) {
                 session_error(session, request, ERROR_BAD_REQUEST, "n is beyond the latest event");
                 return;
@@ -511,6 +527,7 @@ static void session_say_reset(struct session *session) {
         _cleanup_buf_ struct buf text = BUF_INIT(SESSION_TEXT_BYTES);
         buf_printf(&text, "{\"type\":\"reset\",\"epoch\":\"%s\",\"head\":%" PRIu64 "}", session->epoch, session->sent);
         metrics_add(RESETS, 1);
+        session->was_reset = true;
         session_reply(session, buf_slice(&text));
 }
 
@@ -602,6 +619,8 @@ static void session_on_attached_again(void *arg, const struct registry_attached 
                         session_close(session, CLOSE_REPLACED);
                 else if (attached->answer)
                         session_close(session, CLOSE_OVERLOADED); /* it may be here unknown to all others */
+                else if (session->sent > attached->head)
+                        session->again_due = true; /* it was told more meanwhile, and more must not be given again */
                 else if (attached->reset || attached->head < session->again_head || strcmp(attached->epoch, session->epoch) != 0)
                         session_lose_past(session, attached);
                 else
@@ -621,6 +640,7 @@ void session_attach_again(struct session *session) {
         registry.again = true;
         registry.epoch = slice_of(session->epoch);
         registry.cursor = session->acked;
+        registry.told = session->sent;
         session->again_sent = session->sent;
         session->again_head = session->head;
         if (registry_attach(&session->hub->fanout, &registry, session_on_attached_again, session) == 0) {
@@ -703,6 +723,8 @@ void session_hello(struct session *session, const struct request *request) {
         free(session->claims);
         session->claims = NULL;
         session_move(session, SESSION_ATTACHING);
+        uint64_t now_ms = uv_now(session->hub->loop);
+        session->opened_store_ms = lease_store_ms(session->hub->lease, now_ms) - (int64_t)(now_ms - session->opened_ms);
         struct registry_session registry = session_registry(session);
         registry.epoch = request->has_cursor ? request->epoch : SLICE("");
         registry.cursor = request->cursor;

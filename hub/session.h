@@ -56,17 +56,20 @@ struct session {
         struct wheel_timer timer;
         struct inbox_read *page;          /* a page under way */
         uint64_t head, sent, acked;
+        uint64_t noted;             /* the highest head heard of since the page under way was asked for */
         struct outbox_place written; /* what was given to the socket */
         uint64_t last_event;        /* the latest n that was really sent: n may skip */
         uint32_t unacked;           /* events between acked and sent: so many at most */
         uint64_t queued;            /* events queued since the session has its place */
         uint64_t steps[SESSION_STEPS]; /* n of each SESSION_STEP-th of them, a ring */
+        int64_t opened_store_ms;    /* when it connected, by the store's clock */
+        bool was_reset;             /* what it acknowledged before may be beyond its head */
         uint64_t opened_ms, heard_ms, pinged_ms; /* pinged_ms 0: no ping is open */
         int64_t token_ms;           /* wall time at which the token expires; 0: no token yet */
         uint16_t in_flight;         /* requests waiting for the store */
         uint16_t refused;           /* requests refused by a rate limit, less those allowed since */
         bool registered;            /* in the node's audience */
-        bool again, again_due;      /* it is registered anew, and is to be once more after that */
+        bool again, again_due;      /* it is registered anew, and is to be once more after that: no event is taken before it is known of which past */
         uint64_t again_sent, again_head; /* what they were when that began: the store's head is not below, or it lost its past */
         bool head_unsure;           /* the head may be higher than we know: a page tells */
         bool counted;               /* in the gauge of sessions */

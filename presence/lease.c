@@ -29,8 +29,10 @@ struct lease {
         struct fanout *fanout;
         struct lease_options options;
         struct lease_peer *peers;
-        bool asking, held;
+        unsigned asking; /* questions under way */
+        bool held;
         int64_t now_ms;        /* store time of the latest answer */
+        uint64_t answered_ms;  /* when it came */
         int64_t since_ms;      /* store time from when on we looked without a break */
 };
 
@@ -57,6 +59,10 @@ struct lease *lease_free(struct lease *lease) {
 
 bool lease_is_held(const struct lease *lease) {
         return lease->held;
+}
+
+int64_t lease_store_ms(const struct lease *lease, uint64_t now_ms) {
+        return lease->now_ms + (int64_t)(now_ms - lease->answered_ms);
 }
 
 static struct lease_peer *lease_peer(const struct lease *lease, struct slice node) {
@@ -148,7 +154,7 @@ static void lease_judge(struct lease *lease) {
 
 static void lease_on_reply(void *arg, const struct redisReply *reply) {
         struct lease *lease = arg;
-        lease->asking = false;
+        lease->asking--;
         if (!reply)
                 return;
         int64_t now_ms = store_int(store_item(reply, 0));
@@ -157,6 +163,7 @@ static void lease_on_reply(void *arg, const struct redisReply *reply) {
         if (broken)
                 lease->since_ms = now_ms;
         lease->now_ms = now_ms;
+        lease->answered_ms = clock_monotonic_ms();
         lease->held = true;
         for (size_t i = 1; i + 1 < store_count(reply); i += 2) {
                 struct slice node = store_text(store_item(reply, i));
@@ -171,12 +178,16 @@ static void lease_on_reply(void *arg, const struct redisReply *reply) {
 }
 
 void lease_tick(struct lease *lease) {
-        if (lease->asking)
-                return;
+        if (!lease->asking)
+                lease_renew(lease);
+}
+
+void lease_renew(struct lease *lease) {
         struct call *call = store_call(lease->fanout->store, "lease");
         store_call_key_in(call, KEY_NODES, 0, SLICE(""));
         store_call_arg(call, node_id(lease->fanout->node));
         store_call_arg_channel(call, 0);
         store_call_arg_int(call, LEASE_TTL_MS);
-        lease->asking = store_call_send(call, lease_on_reply, lease) == 0;
+        if (store_call_send(call, lease_on_reply, lease) == 0)
+                lease->asking++;
 }

@@ -33,11 +33,15 @@ struct lease *lease_free(struct lease *lease);
 
 /* Every LEASE_TICK_MS, while the store is up. */
 void lease_tick(struct lease *lease);
+/* The store may have forgotten us: at once, before any session registers anew. */
+void lease_renew(struct lease *lease);
 bool lease_is_held(const struct lease *lease);
 /* Does a session on this node count? */
 bool lease_is_alive(const struct lease *lease, struct slice node);
 /* The node channel says that a node is new, or lives again. */
 void lease_on_birth(struct lease *lease, struct slice node);
+/* The store's clock at now_ms (monotonic) as far as it is known here: it may be behind by as long as an answer takes, never ahead. */
+int64_t lease_store_ms(const struct lease *lease, uint64_t now_ms);
 /* Of all living nodes, the one that does what needs doing once. */
 bool lease_is_chosen(const struct lease *lease);
 /* A node has gone for good (this one, or the one whose process died and was replaced by this): others need not wait for its lease to run out. */

@@ -32,7 +32,7 @@ static void registry_on_attached(void *arg, const struct redisReply *reply) {
         if (!reply || epoch.len >= sizeof(attached.epoch)) {
                 attached.answer = FANOUT_E_UNAVAILABLE;
         } else if (slice_is(store_text(store_item(reply, 0)), "err")) {
-                attached.answer = slice_is(epoch, "bad_request") ? FANOUT_E_BAD_REQUEST : FANOUT_E_CONFLICT;
+                attached.answer = slice_is(epoch, "bad_request") ? FANOUT_E_BAD_REQUEST : slice_is(epoch, "conflict") ? FANOUT_E_CONFLICT : FANOUT_E_UNAVAILABLE;
         } else {
                 memcpy(attached.epoch, epoch.ptr, epoch.len);
                 attached.cursor = (uint64_t)store_int(store_item(reply, 2));
@@ -58,6 +58,8 @@ int registry_attach(struct fanout *fanout, const struct registry_session *sessio
         store_call_key(call, KEY_USER, session->user);
         store_call_key(call, KEY_INBOX, session->user);
         store_call_key(call, KEY_DEVICES, session->user);
+        /* Of another partition: with more than one owner each would need an epoch of its own. */
+        store_call_key_in(call, KEY_STORE, 0, SLICE("store"));
         store_call_arg_channels(call, partition_of(session->user));
         store_call_arg(call, session->user);
         store_call_arg(call, session->device);
@@ -69,6 +71,8 @@ int registry_attach(struct fanout *fanout, const struct registry_session *sessio
         store_call_arg_int(call, (int64_t)session->cursor);
         store_call_arg_int(call, LIMIT_DEVICES);
         store_call_arg_int(call, session->again);
+        store_call_arg_int(call, session->opened_ms);
+        store_call_arg_int(call, (int64_t)session->told);
         int r = store_call_send(call, registry_on_attached, job);
         if (r)
                 free(job);
@@ -84,6 +88,8 @@ int registry_visit(struct fanout *fanout, const struct registry_session *session
         store_call_key(call, KEY_USER, session->user);
         store_call_key(call, KEY_INBOX, session->user);
         store_call_key(call, KEY_DEVICES, session->user);
+        /* Of another partition: with more than one owner each would need an epoch of its own. */
+        store_call_key_in(call, KEY_STORE, 0, SLICE("store"));
         store_call_arg(call, session->device);
         store_call_arg_text(call, store_epoch(fanout->store));
         store_call_arg(call, session->epoch);
@@ -142,10 +148,10 @@ enum flap_status registry_evaluate(const struct lease *lease, struct slice live,
                 struct slice line = words_take(&live, '\n');
                 struct slice device = words_take(&line, ' ');
                 words_take(&line, ' '); /* session */
-                struct slice node = words_take(&line, ' ');
-                if (slice_is(line, "b") || !lease_is_alive(lease, node))
+                struct slice node = words_take(&line, ' '), flags = words_take(&line, ' ');
+                if (slice_is(flags, "b") || !lease_is_alive(lease, node))
                         continue;
-                enum flap_status says = slice_is(line, "a") ? FLAP_AWAY : FLAP_ONLINE;
+                enum flap_status says = slice_is(flags, "a") ? FLAP_AWAY : FLAP_ONLINE;
                 if (says > status)
                         status = says;
                 if (devices && !invisible) {

@@ -22,6 +22,8 @@ struct registry_session {
         struct slice epoch;      /* the cursor that hello brought; "" if none */
         uint64_t cursor;
         bool again;              /* registers anew after the node was thought dead */
+        int64_t opened_ms;       /* by the store's clock: lease_store_ms() */
+        uint64_t told;           /* with again: the highest n it was told */
 };
 
 struct registry_attached {

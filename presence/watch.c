@@ -222,6 +222,7 @@ void watch_on_death(struct watch *watch, struct slice node, int64_t last_ms) {
                 struct call *call = store_call(watch->fanout->store, "prune");
                 struct slice user = { watched->user, watched->user_len };
                 store_call_key(call, KEY_USER, user);
+                store_call_key_in(call, KEY_NODES, 0, SLICE(""));
                 store_call_arg_channels(call, partition_of(user));
                 store_call_arg(call, user);
                 store_call_arg(call, node);

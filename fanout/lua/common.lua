@@ -20,7 +20,8 @@
 --   receipt  <n> <delivered> <read>
 --   entry    <at> <kind> <ref> <from> <device> <op> \n <body>
 --   member   <role> <delivered> <read>
---   live     one line a session: <device> <session> <node> <flags>      flags: o online, a away, b background
+--   live     one line a session: <device> <session> <node> <flags> <opened>      flags: o online, a away, b background
+--            opened: when it connected, by the store's clock as its node knows it
 --   device   <cursor> <seen>
 
 -- Functions that free more than they take, or without which nothing could be freed: they are called even when Redis is full.

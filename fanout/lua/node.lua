@@ -5,6 +5,15 @@ register_freeing('b1_store', function(keys, args)
   return redis.call('HGET', keys[1], 'epoch')
 end)
 
+-- b1_epoch: the epoch of the store, '' if it has none.   KEYS store
+redis.register_function{
+  function_name = 'b1_epoch',
+  callback = function(keys, args)
+    return redis.call('HGET', keys[1], 'epoch') or ''
+  end,
+  flags = { 'no-writes' },
+}
+
 -- b1_lease: a node says that it lives, and learns who else does.
 -- KEYS nodes   ARGV node, channels of the partition of nodes, ttl_ms   gives {now, node, at …}
 --

@@ -46,38 +46,70 @@ end
 
 -- b1_attach: a session of a device begins.
 --
--- KEYS  user, inbox, devices
+-- KEYS  user, inbox, devices, store
 -- ARGV  channels, counters, user, device, node, session, flags, epoch of the store, cursor's epoch ('' none), cursor's n,
---       devices_max, again (1: a session that exists registers anew after its node was thought dead)
+--       devices_max, again (1: a session that exists registers anew after its node was thought dead), opened, told (with again: the
+--       highest n that the session was told)
 -- gives {'ok', epoch, cursor, head, base, fresh, reset} | {'err', code}
 --
 -- attach#1  A device has at most one session: an earlier one is told (K) and its line is gone.
 -- attach#2  A device never seen before starts at the head.
 -- attach#3  With again, a device that meanwhile has another session keeps that one ('err' 'conflict').
+-- attach#4  Of two sessions of a device the one opened later wins, whichever call comes first: a connection that was given up may
+--           be slower than the one that followed it ('err' 'unavailable', so who was not given up comes again).
+-- attach#5  A hub that has not noticed yet that the store lost its past registers nobody under the old epoch ('err' 'unavailable').
+-- attach#6  What a session was told beyond the head, the store has lost. These numbers are never given again, so that an
+--           acknowledgement that is under way is not taken for one of other events.
+local ATTACH_BURN, ATTACH_OPENED_MS = 256, 60000
+
+-- Goes on behind n. Returns the new base.
+local function burn_numbers(user_key, inbox_key, base, head, n)
+  if n - head > ATTACH_BURN then
+    redis.call('UNLINK', inbox_key)
+    redis.call('HSET', user_key, 'base', text(n))
+    return n
+  end
+  for _ = head + 1, n do
+    redis.call('RPUSH', inbox_key, '')
+  end
+  return base
+end
+
+-- Did the session before open later? A clock that was set back must not keep a device out.
+local function opened_later(before, opened, now)
+  local at = tonumber(before[3] or 0)
+  return at > opened and at <= now and at - opened < ATTACH_OPENED_MS
+end
+
 register_freeing('b1_attach', function(keys, args)
   local user, device, node, session = args[3], args[4], args[5], args[6]
-  local h = redis.call('HMGET', keys[1], 'epoch', 'base', 'live')
-  local epoch = h[1]
-  if not epoch then
-    epoch = args[8]
-    redis.call('HSET', keys[1], 'epoch', epoch)
+  if redis.call('HGET', keys[4], 'epoch') ~= args[8] then
+    return { 'err', 'unavailable' }
   end
+  local h = redis.call('HMGET', keys[1], 'epoch', 'base', 'live')
+  local epoch = h[1] or args[8]
   local base = tonumber(h[2]) or 0
   local head = base + redis.call('LLEN', keys[2])
-  local now = now_ms()
+  local now, opened = now_ms(), tonumber(args[13])
 
   local lines = {}
   local before
   for line in string.gmatch(h[3] or '', '[^\n]+') do
-    local d, s, n = string.match(line, '^(%S+) (%S+) (%S+)')
+    local d, s, n, at = string.match(line, '^(%S+) (%S+) (%S+) %S+ ?(%d*)')
     if d ~= device then
       lines[#lines + 1] = line
     else
-      before = { s, n }
+      before = { s, n, at }
     end
   end
   if args[12] == '1' and before and before[1] ~= session then
     return { 'err', 'conflict' }
+  end
+  if before and before[1] ~= session and opened_later(before, opened, now) then
+    return { 'err', 'unavailable' }
+  end
+  if not h[1] then
+    redis.call('HSET', keys[1], 'epoch', epoch)
   end
   if before and before[1] ~= session then
     publish(args[1], args[2], before[2], 'K', '4409 ' .. user .. ' ' .. device .. ' ' .. before[1])
@@ -86,6 +118,12 @@ register_freeing('b1_attach', function(keys, args)
   local packed = redis.call('HGET', keys[3], device)
   local cursor = packed and tonumber(string.match(packed, '^%d+'))
   local fresh, reset = 0, 0
+  local told = tonumber(args[14])
+  if told > head then
+    reset = 1
+    base = burn_numbers(keys[1], keys[2], base, head, told)
+    head = told
+  end
   if not cursor then
     fresh = 1
     cursor = head
@@ -93,7 +131,7 @@ register_freeing('b1_attach', function(keys, args)
   end
   if args[9] ~= '' then
     local n = tonumber(args[10])
-    if args[9] ~= epoch or n > head then
+    if args[9] ~= epoch or n > head or reset == 1 then
       reset = 1
       cursor = head
     else
@@ -101,10 +139,10 @@ register_freeing('b1_attach', function(keys, args)
       cursor = n
     end
   end
-  if args[12] ~= '1' or not packed then
+  if args[12] ~= '1' or not packed or reset == 1 then
     redis.call('HSET', keys[3], device, text(cursor) .. ' ' .. text(now))
   end
-  lines[#lines + 1] = device .. ' ' .. session .. ' ' .. node .. ' ' .. args[7]
+  lines[#lines + 1] = device .. ' ' .. session .. ' ' .. node .. ' ' .. args[7] .. ' ' .. args[13]
   local live = write_live(keys[1], lines)
   tell_presence(args[1], args[2], keys[1], user, live)
   return { 'ok', epoch, cursor, head, base, fresh, reset }
@@ -136,8 +174,15 @@ register_freeing('b1_detach', function(keys, args)
   return 1
 end)
 
--- b1_prune: forgets sessions of a node that is dead.   KEYS user   ARGV channels, counters, user, node, seen_ms
+-- b1_prune: forgets sessions of a node that is dead; one whose lease holds is not, whatever the caller believes: the store may have
+-- lost its past, and the node be back already.   KEYS user, nodes   ARGV channels, counters, user, node, seen_ms
+local PRUNE_LEASE_MS = 4000 -- LEASE_TTL_MS of presence/lease.h
+
 register_freeing('b1_prune', function(keys, args)
+  local renewed = tonumber(redis.call('ZSCORE', keys[2], args[4]) or '0')
+  if now_ms() - renewed <= PRUNE_LEASE_MS then
+    return 0
+  end
   local h = redis.call('HMGET', keys[1], 'live', 'seen')
   local lines, found = {}, false
   for line in string.gmatch(h[1] or '', '[^\n]+') do
@@ -162,11 +207,11 @@ end)
 register_freeing('b1_status', function(keys, args)
   local lines = {}
   for line in string.gmatch(redis.call('HGET', keys[1], 'live') or '', '[^\n]+') do
-    local d, s, n, flags = string.match(line, '^(%S+) (%S+) (%S+) (%S+)')
+    local d, s, n, flags, rest = string.match(line, '^(%S+) (%S+) (%S+) (%S+)(.*)$')
     if d == args[4] and s == args[5] and flags ~= 'b' and args[6] ~= 'invisible' then
       flags = args[6] == 'away' and 'a' or 'o'
     end
-    lines[#lines + 1] = d .. ' ' .. s .. ' ' .. n .. ' ' .. flags
+    lines[#lines + 1] = d .. ' ' .. s .. ' ' .. n .. ' ' .. flags .. rest
   end
   if args[6] == 'invisible' then
     redis.call('HSET', keys[1], 'inv', '1')

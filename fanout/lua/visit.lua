@@ -1,15 +1,19 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- b1_visit: a device comes for one sync, without a session.
 --
--- KEYS  user, inbox, devices
+-- KEYS  user, inbox, devices, store
 -- ARGV  device, epoch of the store, cursor's epoch ('' none), cursor's n, devices_max, ack (-1: none)
 -- gives {'ok', epoch, cursor, head, base, fresh, reset} as b1_attach does | {'err', code}
 --
 -- visit#1  A cursor that is stored stays: it is b1_ack that moves it. So a session of the same device notices nothing.
 -- visit#2  A device never seen before starts at the head, or where its cursor says.
+-- visit#4  As attach#5.
 -- visit#3  An ack beyond the head is refused, and the device is not registered.
 register_freeing('b1_visit', function(keys, args)
   local device = args[1]
+  if redis.call('HGET', keys[4], 'epoch') ~= args[2] then
+    return { 'err', 'unavailable' }
+  end
   local h = redis.call('HMGET', keys[1], 'epoch', 'base')
   local epoch = h[1] or args[2]
   local base = tonumber(h[2]) or 0

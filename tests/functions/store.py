@@ -12,6 +12,7 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+STORE, NODES = 'b:{0}:store:store', 'b:{0}:nodes:'
 CHANNELS, COUNTERS = 'b:{0}:node:', 'b:{0}:n:'
 PATIENCE_S = 20
 
@@ -227,9 +228,11 @@ class Store:
         flat = [word for user, device, n in acks for word in (device, n, epoch, session)]
         return self.call('ack', self.pairs([user for user, _, _ in acks], 'uidrx'), age_ms, *flat)
 
-    def attach(self, user, device, session, node='n1', flags='o', epoch='', cursor=0, devices_max=64, again=0, store_epoch='ue'):
-        return self.call('attach', self.pairs([user], 'uid'), CHANNELS, COUNTERS, user, device, node, session, flags, store_epoch, epoch,
-                         cursor, devices_max, again)
+    def attach(self, user, device, session, node='n1', flags='o', epoch='', cursor=0, devices_max=64, again=0, store_epoch='ue', opened=0, told=0):
+        if self.link('HGET', STORE, 'epoch') != store_epoch:
+            self.link('HSET', STORE, 'epoch', store_epoch)
+        return self.call('attach', self.pairs([user], 'uid') + [STORE], CHANNELS, COUNTERS, user, device, node, session, flags, store_epoch, epoch,
+                         cursor, devices_max, again, opened, told)
 
     def detach(self, user, device, session):
         return self.call('detach', self.pairs([user], 'ud'), CHANNELS, COUNTERS, user, device, session)

@@ -2,7 +2,7 @@
 """test_functions: each function of fanout/lua against a real Redis: what it answers, writes and publishes."""
 import unittest
 
-from store import CHANNELS, COUNTERS, Node, Server, Store, key
+from store import NODES, CHANNELS, COUNTERS, STORE, Node, Server, Store, key
 
 DAY_MS = 86400000
 
@@ -504,7 +504,7 @@ class Attach(Case):
         self.store.attach('bob', 'laptop', 's2', 'n1')
         self.store.attach('bob', 'phone', 's3', 'n2')
         self.assertEqual(self.messages_of(node), ['K 1 4409 bob phone s1'])
-        self.assertEqual(self.store.live('bob'), ['laptop s2 n1 o', 'phone s3 n2 o'])
+        self.assertEqual(self.store.live('bob'), ['laptop s2 n1 o 0', 'phone s3 n2 o 0'])
         self.assertEqual(self.link('HGET', key('u', 'bob'), 'nodes'), 'n1 n2')
 
     def test_again_keeps_the_cursor_and_yields_to_a_later_session(self):
@@ -514,7 +514,7 @@ class Attach(Case):
         self.assertEqual(self.link('HGET', key('d', 'bob'), 'phone').split(' ')[0], '5')
         self.store.attach('bob', 'phone', 's2')
         self.assertEqual(self.store.attach('bob', 'phone', 's1', again=1), ['err', 'conflict'])
-        self.assertEqual(self.store.live('bob'), ['phone s2 n1 o'])
+        self.assertEqual(self.store.live('bob'), ['phone s2 n1 o 0'])
 
     def test_after_a_lost_past_a_live_session_gets_its_cursor_back(self):
         self.store.attach('bob', 'phone', 's1')
@@ -523,6 +523,33 @@ class Attach(Case):
         self.assertEqual(self.store.attach('bob', 'phone', 's1', again=1, store_epoch='new')[:4], ['ok', 'new', 2, 2])
         self.store.append('c', 'ann', 'op', ['ann', 'bob'])
         self.assertEqual(self.store.ack(('bob', 'phone', 3), epoch='new'), [['c', 1]])
+
+    def test_of_two_sessions_of_a_device_the_one_opened_later_stays(self):
+        now = int(self.link('TIME')[0]) * 1000
+        self.store.attach('bob', 'phone', 's2', opened=now - 100)
+        self.assertEqual(self.store.attach('bob', 'phone', 's1', opened=now - 200), ['err', 'unavailable'])
+        self.assertEqual(self.store.attach('bob', 'phone', 's3', opened=now - 50)[0], 'ok')
+        self.store.attach('bob', 'phone', 's4', opened=now + 999999)  # by a clock that was set back since
+        self.assertEqual(self.store.attach('bob', 'phone', 's5', opened=now)[0], 'ok')
+
+    def test_nobody_is_registered_under_an_epoch_that_is_over(self):
+        self.store.attach('bob', 'phone', 's1', store_epoch='old')
+        self.link('FLUSHALL')
+        keys = self.store.pairs(['bob'], 'uid') + [STORE]
+        attach = [CHANNELS, COUNTERS, 'bob', 'phone', 'n1', 's1', 'o', 'old', '', 0, 64, 0, 0, 0]
+        self.assertEqual(self.store.call('attach', keys, *attach), ['err', 'unavailable'])
+        self.assertEqual(self.store.call('visit', keys, 'phone', 'old', '', 0, 64, -1), ['err', 'unavailable'])
+        self.assertEqual(self.link('EXISTS', key('u', 'bob')), 0)
+
+    def test_numbers_that_a_session_was_told_are_never_given_again(self):
+        self.store.attach('bob', 'phone', 's1')
+        for told, base in [(9, 0), (5000, 5000)]:
+            with self.subTest(told=told):
+                answer = self.store.attach('bob', 'phone', 's1', epoch='ue', cursor=1, again=1, told=told)
+                self.assertEqual(answer, ['ok', 'ue', told, told, base, 0, 1])
+                self.store.append('c', 'ann', 'op%d' % told, ['ann', 'bob'])
+                self.assertEqual(self.store.sync('bob', told)[2], told + 1)
+        self.assertEqual(self.store.attach('bob', 'phone', 's1', epoch='ue', cursor=1, again=1, told=5001)[5:], [0, 0])
 
     def test_the_device_not_seen_for_longest_makes_room(self):
         for i in range(3):
@@ -536,7 +563,7 @@ class Sessions(Case):
         self.store.attach('bob', 'phone', 's1')
         self.store.attach('bob', 'phone', 's2')
         self.assertEqual(self.store.detach('bob', 'phone', 's1'), 0)
-        self.assertEqual(self.store.live('bob'), ['phone s2 n1 o'])
+        self.assertEqual(self.store.live('bob'), ['phone s2 n1 o 0'])
         self.assertEqual(self.store.detach('bob', 'phone', 's2'), 1)
         self.assertEqual(self.link('HMGET', key('u', 'bob'), 'live', 'nodes'), [None, None])
 
@@ -549,7 +576,7 @@ class Sessions(Case):
         self.store.call('status', [key('u', 'bob')], 'b:{0}:node:', COUNTERS, 'bob', 'phone', 's1', 'invisible')
         self.store.detach('bob', 'phone', 's1')
         seen = self.link('HGET', key('u', 'bob'), 'seen')
-        self.assertEqual(self.messages_of(node), ['P 1 bob 0 0\nphone s1 n1 o', 'P 2 bob 0 0\nphone s1 n1 a', 'P 3 bob 0 1\nphone s1 n1 a',
+        self.assertEqual(self.messages_of(node), ['P 1 bob 0 0\nphone s1 n1 o 0', 'P 2 bob 0 0\nphone s1 n1 a 0', 'P 3 bob 0 1\nphone s1 n1 a 0',
                                                   'P 4 bob %s 1\n' % seen])
         self.store.call('unwatch', [key('u', 'bob')], 'w1')
         self.store.attach('bob', 'phone', 's2')
@@ -558,17 +585,20 @@ class Sessions(Case):
     def test_a_background_session_stays_one_whatever_its_status(self):
         self.store.attach('bob', 'phone', 's1', flags='b')
         self.store.call('status', [key('u', 'bob')], 'b:{0}:node:', COUNTERS, 'bob', 'phone', 's1', 'online')
-        self.assertEqual(self.store.live('bob'), ['phone s1 n1 b'])
+        self.assertEqual(self.store.live('bob'), ['phone s1 n1 b 0'])
 
     def test_sessions_of_a_dead_node_are_forgotten(self):
         self.store.attach('bob', 'phone', 's1', 'dead')
         self.store.attach('bob', 'laptop', 's2', 'n1')
-        prune = (key('u', 'bob'),), 'b:{0}:node:', COUNTERS, 'bob', 'dead', 12345
+        prune = (key('u', 'bob'), NODES), 'b:{0}:node:', COUNTERS, 'bob', 'dead', 12345
+        self.link('ZADD', NODES, int(self.link('TIME')[0]) * 1000, 'dead')
+        self.assertEqual(self.store.call('prune', *prune), 0)  # it lives
+        self.link('ZADD', NODES, int(self.link('TIME')[0]) * 1000 - 6000, 'dead')
         self.assertEqual(self.store.call('prune', *prune), 1)
         self.assertEqual(self.store.call('prune', *prune), 0)
-        self.assertEqual(self.store.live('bob'), ['laptop s2 n1 o'])
+        self.assertEqual(self.store.live('bob'), ['laptop s2 n1 o 0'])
         self.assertEqual(self.link('HGET', key('u', 'bob'), 'seen'), '12345')
-        self.assertEqual(self.store.call('presence', [key('u', 'bob')]), ['laptop s2 n1 o', '12345', '0'])
+        self.assertEqual(self.store.call('presence', [key('u', 'bob')]), ['laptop s2 n1 o 0', '12345', '0'])
 
     def test_sessions_are_asked_to_end(self):
         node = self.node('n1')
@@ -581,7 +611,7 @@ class Sessions(Case):
     def test_devices_are_listed_with_their_place(self):
         self.store.attach('bob', 'phone', 's1')
         live, device, packed, depth, oldest, registration = self.store.call('devices', self.store.pairs(['bob'], 'uid') + [key('push', 'bob')])
-        self.assertEqual((live, device, packed.split(' ')[0], depth, oldest), ('phone s1 n1 o', 'phone', '0', 0, ''))
+        self.assertEqual((live, device, packed.split(' ')[0], depth, oldest), ('phone s1 n1 o 0', 'phone', '0', 0, ''))
 
 
 class Nodes(Case):

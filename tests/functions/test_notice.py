@@ -2,7 +2,7 @@
 """test_notice: notifications, visits and preferences in the store: notice.lua and what inbox.lua makes of it, visit.lua, prefs.lua."""
 import unittest
 
-from store import CHANNELS, COUNTERS, key
+from store import STORE, CHANNELS, COUNTERS, key
 from test_functions import Case
 
 AGE_MS = 1000000
@@ -122,7 +122,8 @@ class Visit(Case):
         self.link('RPUSH', key('i', 'bob'), 'm 1 c', 'm 2 c', 'm 3 c', 'm 4 c')
 
     def visit(self, device='phone', epoch='', cursor=0, ack=-1, devices_max=64, store_epoch='ue'):
-        return self.store.call('visit', self.store.pairs(['bob'], 'uid'), device, store_epoch, epoch, cursor, devices_max, ack)
+        self.link('HSET', STORE, 'epoch', store_epoch)
+        return self.store.call('visit', self.store.pairs(['bob'], 'uid') + [STORE], device, store_epoch, epoch, cursor, devices_max, ack)
 
     def packed(self, device='phone'):
         return self.link('HGET', key('d', 'bob'), device)

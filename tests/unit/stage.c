@@ -16,6 +16,7 @@
 #include "hub/protocol.h"
 #include "hub/subscription.h"
 #include "presence/detach.h"
+#include "presence/lease.h"
 
 enum { STAGE_WIRE_BYTES = 64 << 20 };
 
@@ -143,6 +144,10 @@ void node_remove(struct node *node, struct subscriber *subscriber) {
         stage.audience--;
 }
 
+int64_t lease_store_ms(const struct lease *lease, uint64_t now_ms) {
+        return stage.wall_ms;
+}
+
 void detach_add(struct detach_queue *detaches, const struct registry_session *session) {
         stage.detached++;
 }
@@ -184,6 +189,7 @@ int registry_attach(struct fanout *fanout, const struct registry_session *sessio
         stage.on_attached = done;
         stage.attached_arg = arg;
         stage.attached_again = session->again;
+        stage.attached_told = session->told;
         stage.attached_away = session->away;
         stage.attached_cursor = session->cursor;
         snprintf(stage.attached_epoch, sizeof(stage.attached_epoch), "%.*s", (int)session->epoch.len, session->epoch.ptr);

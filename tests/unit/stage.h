@@ -50,6 +50,7 @@ struct stage {
         bool attached_again, attached_away;
         char attached_epoch[64];
         uint64_t attached_cursor;
+        uint64_t attached_told;
         int audience;          /* node_add() less node_remove() */
         int detached;
         uint64_t noted;        /* the latest acknowledgement */

@@ -483,17 +483,38 @@ static void a_past_lost_while_live_is_said(void **state) {
         go_live(500);
         stage_head(501); /* a page is under way, by the old numbers */
         session_attach_again(stage.session);
-        stage_answer_attach(0, "F", 2, 2);
-        expect_text("{\"type\":\"reset\",\"epoch\":\"F\",\"head\":2}");
-        /* Event 3 came before this answer and was taken for an old one, so the inbox is looked at once more. */
-        assert_int_equal(stage.page->after, 2);
-        struct inbox_event event = { 3, EVENT_MESSAGE, stage_tail(3, 1) };
-        stage_answer_page(&(struct inbox_page){ .epoch = "F", .head = 3, .next = 3, .count = 1, .events = &event });
+        assert_int_equal(stage.attached_told, 500); /* which the new epoch does not give again */
+        stage_answer_attach(0, "F", 500, 500);
+        expect_text("{\"type\":\"reset\",\"epoch\":\"F\",\"head\":500}");
+        /* Event 501 came before this answer and was taken for an old one, so the inbox is looked at once more. */
+        assert_int_equal(stage.page->after, 500);
+        struct inbox_event event = { 501, EVENT_MESSAGE, stage_tail(501, 1) };
+        stage_answer_page(&(struct inbox_page){ .epoch = "F", .head = 501, .next = 501, .count = 1, .events = &event });
         frame_unref(event.tail);
-        expect_events(3, 3);
-        expect("caught_up", "n", 3);
-        stage_event(4, 1);
-        expect_events(4, 4);
+        expect_events(501, 501);
+        expect("caught_up", "n", 501);
+        stage_event(502, 1);
+        expect_events(502, 502);
+        /* What the device said before it knew. */
+        stage_ack(450);
+        stage_ack(600);
+        expect_nothing();
+        assert_int_equal(stage.session->acked, 500);
+}
+
+static void a_head_of_a_past_that_is_lost_is_forgotten_with_the_next_page(void **state) {
+        go_live(5);
+        stage_head(50); /* published before the store lost it */
+        stage_answer_page(&(struct inbox_page){ .epoch = "E", .head = 5, .next = 5 });
+        assert_null(stage.page); /* once is enough */
+        assert_int_equal(stage.session->state, SESSION_LIVE);
+        stage_event(6, 1);
+        expect_events(6, 6);
+        /* One that is heard of while a page is under way is not in it. */
+        stage_head(8);
+        stage_head(9);
+        stage_answer_page(&(struct inbox_page){ .epoch = "E", .head = 8, .next = 8 });
+        assert_int_equal(stage.session->head, 9);
 }
 
 /* ---- the end ---- */
@@ -662,6 +683,7 @@ int main(void) {
                 CASE(a_device_that_went_elsewhere_meanwhile_ends_this_session),
                 CASE(a_reset_says_from_where_the_events_go_on),
                 CASE(a_past_lost_while_live_is_said),
+                CASE(a_head_of_a_past_that_is_lost_is_forgotten_with_the_next_page),
                 CASE(nothing_follows_the_close_frame),
                 CASE(a_drain_tells_each_client_its_delay),
                 CASE(a_close_that_is_not_answered_ends_after_5_s),

@@ -297,6 +297,9 @@ static void store_answers_attach(void) {
                 bool known = strcmp(stage.attached_epoch, m.epoch) == 0 && stage.attached_cursor <= m.head;
                 stage_answer_attach(0, m.epoch, known ? stage.attached_cursor : m.head, m.head);
         } else {
+                /* Numbers that were told are never given again (attach#6). */
+                if (stage.attached_told > m.head)
+                        m.base = m.head = stage.attached_told;
                 stage_answer_attach(0, m.epoch, m.head, m.head);
         }
         m.lost_past = false;
