@@ -35,9 +35,10 @@ register_batchable('b1_receipt', function(keys, args)
   end
   local seq, count = tonumber(h[1]), tonumber(args[6])
   local out, rose, members = { 'ok' }, {}, {}
+  local marked = {} -- user -> as this call has it: two devices of a user may be named
   for i = 7, 4 + count * 3, 3 do
     local user = args[i]
-    local role, delivered, read = mark_member(redis.call('HGET', keys[2], user), seq, tonumber(args[i + 1]), tonumber(args[i + 2]))
+    local role, delivered, read = mark_member(marked[user] or redis.call('HGET', keys[2], user), seq, tonumber(args[i + 1]), tonumber(args[i + 2]))
     if not role and count == 1 then
       return { 'err', delivered }
     end
@@ -45,6 +46,7 @@ register_batchable('b1_receipt', function(keys, args)
       local marks = text(delivered) .. ' ' .. text(read)
       members[#members + 1] = user
       members[#members + 1] = role .. ' ' .. marks
+      marked[user] = role .. ' ' .. marks
       rose[#rose + 1] = user
       rose[#rose + 1] = marks
       for _, value in ipairs({ user, delivered, read }) do

@@ -228,6 +228,11 @@ class Receipt(Case):
         self.assertEqual(self.store.receipt('c', 'bob', 1, 1, ['bob'], version=0)[0], 'members')
         self.assertEqual(self.store.member('c', 'bob'), ['member', '0', '0'])
 
+    def test_two_devices_of_a_user_in_one_call_lower_nothing(self):
+        self.store.receipts('c', [('bob', 3, 2), ('bob', 1, 0)], ['ann', 'bob'])
+        self.assertEqual(self.store.member('c', 'bob'), ['member', '3', '2'])
+        self.assertEqual(self.store.pointers('ann')[-1], 'r bob c 3 2')
+
     def test_receipts_of_one_user_collapse_to_the_latest(self):
         for seq in 1, 2, 3:
             self.store.receipt('c', 'bob', seq, 0, ['ann', 'bob'])
