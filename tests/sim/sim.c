@@ -77,7 +77,6 @@ static const char *sim_complaint(void) {
 
 static bool sim_step(void) {
         bool more = world_step();
-        wires_end_turn();
         sites_end_turn();
         wires_end_turn();
         return more;
