@@ -301,7 +301,7 @@ void bot_dial(struct bot *bot) {
         list_remove(&bot->queue);
         bot->dialled_us = swarm->now_us;
         count(bot, TALLY_DIALLED, 1);
-        int fd = dial_start(&swarm->plan->dial, swarm->index + 1, false);
+        int fd = dial_start(&swarm->plan->dial, swarm->index * DIAL_SOURCES + bot->index % DIAL_SOURCES, false);
         bot->state = BOT_CONNECTING;
         swarm->handshaking++;
         if (fd < 0)

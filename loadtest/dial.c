@@ -81,7 +81,7 @@ void dial_print(const struct dial *dial, char out[static DIAL_TEXT_BYTES]) {
 
 static int bind_source(const struct dial *dial, int fd, uint32_t source) {
         const struct sockaddr_in *there = (const struct sockaddr_in *)&dial->address;
-        if (source == 0 || there->sin_family != AF_INET || ntohl(there->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
+        if (there->sin_family != AF_INET || ntohl(there->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
                 return 0;
         uint32_t number = (source / SOURCES) << 8 | (2 + source % SOURCES);
         struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl((IN_LOOPBACKNET << 24) | number) };

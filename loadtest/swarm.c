@@ -86,7 +86,7 @@ static int make_conversations(struct swarm *swarm) {
         bool channels = plan->scenario == SCENARIO_FANOUT;
         struct backend_order order = {
                 .plan = plan,
-                .source = swarm->index + 1,
+                .source = swarm->index * DIAL_SOURCES,
                 .count = swarm->share.circles * swarm->share.rooms_per_circle,
                 .kind = channels ? "channel" : "group",
                 .context = swarm,
