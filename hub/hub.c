@@ -119,6 +119,7 @@ static void hub_tend(struct hub *hub) {
 }
 
 void hub_tick(struct hub *hub) {
+        hub->killed = 0;
         wheel_advance(hub->wheel, uv_now(hub->loop));
         acks_flush(hub->acks);
         if (++hub->ticks % (LEASE_TICK_MS / HUB_TICK_MS) == 0 && store_is_up(hub->fanout.store))

@@ -50,6 +50,7 @@ struct hub {
         struct buf *scratch;    /* for what is written right away */
         bool draining;
         unsigned ticks;
+        unsigned killed;        /* sessions in this tick that did not answer the close */
         int closing;            /* what has still to report its end */
         void (*on_closed)(void *context);
         void *closed_context;

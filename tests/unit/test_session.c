@@ -548,6 +548,20 @@ static void a_close_that_is_not_answered_ends_after_5_s(void **state) {
         assert_true(stage.killed);
 }
 
+/* libwebsockets walks its sorted list of timeouts past all that are to be killed: thousands at once would stop the loop for minutes. */
+static void when_many_do_not_answer_a_close_the_rest_ends_in_the_next_ticks(void **state) {
+        go_live(0);
+        session_close(stage.session, CLOSE_OVERLOADED);
+        stage_flush();
+        stage.hub.killed = LIMIT_KILLS;
+        stage_tick(5200);
+        assert_false(stage.killed);
+        stage.hub.killed = 0;
+        stage_tick(200);
+        assert_true(stage.killed);
+        assert_int_equal(stage.hub.killed, 1);
+}
+
 /* ---- time ---- */
 
 static void no_hello_in_time_closes(void **state) {
@@ -687,6 +701,7 @@ int main(void) {
                 CASE(nothing_follows_the_close_frame),
                 CASE(a_drain_tells_each_client_its_delay),
                 CASE(a_close_that_is_not_answered_ends_after_5_s),
+                CASE(when_many_do_not_answer_a_close_the_rest_ends_in_the_next_ticks),
                 CASE(no_hello_in_time_closes),
                 CASE(a_silent_peer_is_pinged_then_closed),
                 CASE(a_peer_that_answers_pings_stays),
