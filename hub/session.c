@@ -580,6 +580,8 @@ static void session_on_attached(void *arg, const struct registry_attached *attac
                 session_say_welcome(session, attached);
                 if (attached->reset)
                         session_say_reset(session);
+                else
+                        acks_note(session->hub->acks, &session->ack, attached->cursor); /* a cursor says what was received (attach#7) */
                 session_advance(session);
                 session_handle_early(session);
                 if (session->again_due)

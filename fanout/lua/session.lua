@@ -60,6 +60,8 @@ end
 -- attach#5  A hub that has not noticed yet that the store lost its past registers nobody under the old epoch ('err' 'unavailable').
 -- attach#6  What a session was told beyond the head, the store has lost. These numbers are never given again, so that an
 --           acknowledgement that is under way is not taken for one of other events.
+-- attach#7  A cursor ahead of the stored one is an acknowledgement, and as such for b1_ack, which knows what it means for others: the
+--           stored one stays.
 local ATTACH_BURN, ATTACH_OPENED_MS = 256, 60000
 
 -- Goes on behind n. Returns the new base.
@@ -116,7 +118,8 @@ register_freeing('b1_attach', function(keys, args)
   end
 
   local packed = redis.call('HGET', keys[3], device)
-  local cursor = packed and tonumber(string.match(packed, '^%d+'))
+  local stored = packed and tonumber(string.match(packed, '^%d+'))
+  local cursor = stored
   local fresh, reset = 0, 0
   local told = tonumber(args[14])
   if told > head then
@@ -140,7 +143,8 @@ register_freeing('b1_attach', function(keys, args)
     end
   end
   if args[12] ~= '1' or not packed or reset == 1 then
-    redis.call('HSET', keys[3], device, text(cursor) .. ' ' .. text(now))
+    local kept = stored and reset == 0 and math.min(stored, cursor) or cursor
+    redis.call('HSET', keys[3], device, text(kept) .. ' ' .. text(now))
   end
   lines[#lines + 1] = device .. ' ' .. session .. ' ' .. node .. ' ' .. args[7] .. ' ' .. args[13]
   local live = write_live(keys[1], lines)

@@ -493,6 +493,17 @@ class Attach(Case):
         self.assertEqual(self.store.attach('bob', 'phone', 's3', epoch='ue', cursor=2)[2:], [2, 6, 0, 0, 0])
         self.assertEqual(self.store.attach('bob', 'phone', 's4')[2], 2)
 
+    def test_a_cursor_ahead_is_an_acknowledgement_that_is_still_to_be_told_to_others(self):
+        self.store.attach('bob', 'phone', 's1')
+        cursor, head = self.store.attach('bob', 'phone', 's2')[2:4]
+        for i in range(3):
+            self.store.append('c', 'ann', 'ahead%d' % i, ['ann', 'bob'])
+        self.assertEqual(self.store.attach('bob', 'phone', 's3', epoch='ue', cursor=head + 2)[2], head + 2)
+        self.assertEqual(self.store.link('HGET', key('d', 'bob'), 'phone').split(' ')[0], str(cursor))
+        (flat,) = self.store.ack(('bob', 'phone', head + 2))
+        self.assertEqual(flat[0], 'c')
+        self.assertEqual(self.store.link('HGET', key('d', 'bob'), 'phone').split(' ')[0], str(head + 2))
+
     def test_a_cursor_of_another_past_is_reset_to_the_head(self):
         for epoch, cursor in ('old', 3), ('ue', 99):
             with self.subTest(epoch=epoch):
