@@ -21,6 +21,7 @@ enum { REGISTRY_BYTES = 4 << 20 };
 /* ---- attach, status ---- */
 
 struct registry_attach_job {
+        struct fanout *fanout;
         registry_attached_fn done;
         void *arg;
 };
@@ -33,6 +34,8 @@ static void registry_on_attached(void *arg, const struct redisReply *reply) {
                 attached.answer = FANOUT_E_UNAVAILABLE;
         } else if (slice_is(store_text(store_item(reply, 0)), "err")) {
                 attached.answer = slice_is(epoch, "bad_request") ? FANOUT_E_BAD_REQUEST : slice_is(epoch, "conflict") ? FANOUT_E_CONFLICT : FANOUT_E_UNAVAILABLE;
+                if (attached.answer == FANOUT_E_UNAVAILABLE)
+                        store_tick(job->fanout->store); /* perhaps it is another one by now: sooner than in a second */
         } else {
                 memcpy(attached.epoch, epoch.ptr, epoch.len);
                 attached.cursor = (uint64_t)store_int(store_item(reply, 2));
@@ -53,7 +56,7 @@ int registry_attach(struct fanout *fanout, const struct registry_session *sessio
         struct registry_attach_job *job = malloc(sizeof(*job));
         if (!job)
                 return -ENOMEM;
-        *job = (struct registry_attach_job){ done, arg };
+        *job = (struct registry_attach_job){ fanout, done, arg };
         struct call *call = store_call(fanout->store, "attach");
         store_call_key(call, KEY_USER, session->user);
         store_call_key(call, KEY_INBOX, session->user);
@@ -83,7 +86,7 @@ int registry_visit(struct fanout *fanout, const struct registry_session *session
         struct registry_attach_job *job = malloc(sizeof(*job));
         if (!job)
                 return -ENOMEM;
-        *job = (struct registry_attach_job){ done, arg };
+        *job = (struct registry_attach_job){ fanout, done, arg };
         struct call *call = store_call(fanout->store, "visit");
         store_call_key(call, KEY_USER, session->user);
         store_call_key(call, KEY_INBOX, session->user);

@@ -3,5 +3,5 @@ alice.phone on n1; bob.phone on n1; all in #room
 alice.phone sends "lost" as m1
 bob.phone   receives m1, leaves
 wipe redis
-n1 is ready
+alice.phone is told of a reset
 bob.phone   syncs, is told of a reset
