@@ -11,7 +11,7 @@
 enum { TEXT_BYTES = 16384, QUANTILES = 9 };
 
 static const char head[] =
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>belfry-load</title>\n"
+        "<!doctype html>\n<!-- SPDX-License-Identifier: Apache-2.0 -->\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>belfry-load</title>\n"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><style>\n"
         "body { font: 15px/1.5 system-ui, sans-serif; max-width: 900px; margin: 2em auto; padding: 0 1em; color: #222; }\n"
         "h1 { font-size: 1.4em; } code { background: #f3f3f3; padding: .1em .3em; overflow-wrap: anywhere; }\n"
