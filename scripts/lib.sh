@@ -42,7 +42,7 @@ need() {
 # What it takes to compile, and to run the unit tests.
 need_build() {
         need gcc libc6-dev meson ninja-build pkg-config python3 libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libhiredis-dev \
-                liblua5.1-0-dev libssl-dev libcurl4-openssl-dev libjansson-dev libinih-dev libcmocka-dev uthash-dev libsqlite3-dev
+                liblua5.1-0-dev libssl-dev libcurl4-openssl-dev libjansson-dev libinih-dev libcmocka-dev uthash-dev libsqlite3-dev tzdata
 }
 
 # A redis-server in PATH. Debian's package of that name would start a service on port 6379, now and at each boot, and nothing but
