@@ -706,6 +706,8 @@ static void device_connect(void *arg) {
         char cursor[80] = "";
         device->link.site = site;
         device->link.background = world_one_in(12);
+        if (device->known && device->keeps_cursor && device->n > device->acked)
+                device->acked = device->n; /* a cursor says so, too */
         if (device->known && device->keeps_cursor)
                 snprintf(cursor, sizeof(cursor), ",\"cursor\":{\"epoch\":\"%s\",\"n\":%" PRIu64 "}", device->epoch, device->n);
         char *token = sites_token(device_user(device), device_name(device));
@@ -713,7 +715,7 @@ static void device_connect(void *arg) {
                    token);
         free(token);
         if (device->known && device->keeps_cursor && world_one_in(6))
-                device_say(device, "{\"type\":\"ack\",\"n\":%" PRIu64 "}", device->n); /* without waiting for welcome */
+                device_ack(device); /* without waiting for welcome */
 }
 
 /* ---- what it does ---- */
