@@ -54,7 +54,7 @@ end
 --
 -- attach#1  A device has at most one session: an earlier one is told (K) and its line is gone.
 -- attach#2  A device never seen before starts at the head.
--- attach#3  With again, a device that meanwhile has another session keeps that one ('err' 'conflict').
+-- attach#3  With again, a device that meanwhile has another session, opened later, keeps that one ('err' 'conflict').
 -- attach#4  Of two sessions of a device the one opened later wins, whichever call comes first: a connection that was given up may
 --           be slower than the one that followed it ('err' 'unavailable', so who was not given up comes again).
 -- attach#5  A hub that has not noticed yet that the store lost its past registers nobody under the old epoch ('err' 'unavailable').
@@ -103,6 +103,9 @@ register_freeing('b1_attach', function(keys, args)
     else
       before = { s, n, at }
     end
+  end
+  if args[12] == '1' and before and before[1] ~= session and tonumber(before[3]) and tonumber(before[3]) < opened then
+    args[12] = '0' -- of all that register anew after a wipe, one that was given up may be the first
   end
   if args[12] == '1' and before and before[1] ~= session then
     return { 'err', 'conflict' }

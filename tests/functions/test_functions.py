@@ -545,6 +545,8 @@ class Attach(Case):
         self.store.attach('bob', 'phone', 's2', opened=now - 100)
         self.assertEqual(self.store.attach('bob', 'phone', 's1', opened=now - 200), ['err', 'unavailable'])
         self.assertEqual(self.store.attach('bob', 'phone', 's3', opened=now - 50)[0], 'ok')
+        self.assertEqual(self.store.attach('bob', 'phone', 's1', opened=now - 200, again=1), ['err', 'conflict'])
+        self.assertEqual(self.store.attach('bob', 'phone', 's4', opened=now - 20, again=1)[0], 'ok')
         self.store.attach('bob', 'phone', 's4', opened=now + 999999)  # by a clock that was set back since
         self.assertEqual(self.store.attach('bob', 'phone', 's5', opened=now)[0], 'ok')
 
