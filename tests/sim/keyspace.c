@@ -228,7 +228,8 @@ static struct value *find_items(struct keyspace *keys, struct slice key) {
 
 static struct item *make_room(struct value *value, size_t index) {
         if (value->first + value->count == value->capacity) {
-                memmove(value->items, value->items + value->first, value->count * sizeof(*value->items));
+                if (value->first)
+                        memmove(value->items, value->items + value->first, value->count * sizeof(*value->items));
                 value->first = 0;
                 if (value->count * 2 >= value->capacity) {
                         value->capacity = value->capacity ? value->capacity * 2 : 8;

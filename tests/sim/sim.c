@@ -148,7 +148,8 @@ static int sim_try(const struct run *run, bool quiet) {
                 if (quiet && (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr)))
                         _exit(2);
                 sim_run(run);
-                exit(0); /* so that leaks are looked for */
+                fflush(stdout);
+                _exit(0); /* what was under way when the world stopped is not taken for a leak */
         }
         int status = -1;
         if (pid < 0 || waitpid(pid, &status, 0) != pid)
