@@ -3,6 +3,7 @@ a private redis
 with walk 200ms
 with erase 1s
 alice.phone, bob.phone on n1; all in #room
+redis compresses no files
 alice.phone sends "the code is 9f31c7a2b4" as m1, sends "stays: 5d2e8c70f6" as m2
 bob.phone   receives m1 m2
 the files of redis hold "9f31c7a2b4"

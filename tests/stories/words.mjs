@@ -191,6 +191,11 @@ const world = [
     do: (w, { number, user }) => eventually(async () => (await w.nodesOf(user)) === number, `${number} nodes are named for ${user}`),
   },
   {
+    // A base file is compressed: what a text has in common with one before it, as ids have, is not in it letter by letter.
+    say: 'redis compresses no files', eg: 'redis compresses no files',
+    do: (w) => w.redisCommand('CONFIG', 'SET', 'rdbcompression', 'no'),
+  },
+  {
     say: 'the files of redis hold TEXT', eg: 'the files of redis hold "1234"', // a private one's
     do: (w, { text }) => expect(w.filesHold(text), `"${text}" is in no file`),
   },

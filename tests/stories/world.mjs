@@ -86,9 +86,18 @@ export class World {
   }
 
   // Is text in the append-only files of the private Redis?
+  // Redis may take a file away, or put another in its place, between the list of them and the reading: then all again.
   filesHold(text) {
     const folder = join(this.node('n1').data, 'appendonlydir');
-    return readdirSync(folder).some((name) => readFileSync(join(folder, name)).includes(text));
+    for (;;) {
+      const names = readdirSync(folder);
+      try {
+        const holds = names.some((name) => readFileSync(join(folder, name)).includes(text));
+        if (holds || readdirSync(folder).join() === names.join()) return holds;
+      } catch (error) {
+        if (error.code !== 'ENOENT') throw error;
+      }
+    }
   }
 
   redisCommand(...words) {
