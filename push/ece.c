@@ -47,15 +47,22 @@ static bool decode(struct slice text, uint8_t *out, size_t len) {
         return encode_base64url_decode((struct slice){ plain, text.len }, out, len, &got) == 0 && got == len;
 }
 
+/* P-256: a constant, which takes OpenSSL a tenth of all the work for one message to make. NULL without memory. */
+static const EC_GROUP *curve(void) {
+        static EC_GROUP *group;
+        if (!group)
+                group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+        return group;
+}
+
 /* Is it a point of P-256, uncompressed and not infinity? An answer computed with one that is not would tell about our key. */
 static bool is_point(const uint8_t bytes[static ECE_PUBLIC_BYTES]) {
-        EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+        const EC_GROUP *group = curve();
         EC_POINT *point = group ? EC_POINT_new(group) : NULL;
         bool is = point && bytes[0] == POINT_CONVERSION_UNCOMPRESSED &&
                   EC_POINT_oct2point(group, point, bytes, ECE_PUBLIC_BYTES, NULL) == 1;
         ERR_clear_error();
         EC_POINT_free(point);
-        EC_GROUP_free(group);
         return is;
 }
 
@@ -70,7 +77,7 @@ int ece_keys_parse(struct slice p256dh, struct slice auth, struct ece_keys *ret_
 /* Our public key of this message, and the secret shared with the subscription. */
 static int agree(const struct ece_keys *keys, const uint8_t scalar[static ECE_SCALAR_BYTES], struct work *work) {
         int r = -ENOMEM;
-        EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+        const EC_GROUP *group = curve();
         EC_POINT *ours = group ? EC_POINT_new(group) : NULL;
         EC_POINT *theirs = group ? EC_POINT_new(group) : NULL;
         EC_POINT *shared = group ? EC_POINT_new(group) : NULL;
@@ -102,7 +109,6 @@ out:
         EC_POINT_clear_free(shared);
         EC_POINT_free(theirs);
         EC_POINT_free(ours);
-        EC_GROUP_free(group);
         return r;
 }
 
