@@ -26,6 +26,39 @@ static const struct {
 #undef METRIC_ROW
 };
 
+enum scale {
+#define SCALE_ROW(name, why, ...) SCALE_##name,
+#include "contract/metrics.def"
+#undef SCALE_ROW
+        SCALE_COUNT
+};
+
+#define SCALE_ROW(name, why, ...) static const uint64_t bounds_##name[] = { __VA_ARGS__ };
+#include "contract/metrics.def"
+#undef SCALE_ROW
+
+static const struct {
+        const uint64_t *bounds;
+        size_t count;
+} scales[SCALE_COUNT] = {
+#define SCALE_ROW(name, why, ...) [SCALE_##name] = { bounds_##name, sizeof(bounds_##name) / sizeof(bounds_##name[0]) },
+#include "contract/metrics.def"
+#undef SCALE_ROW
+};
+
+#define SCALE_ROW(name, why, ...) static_assert(sizeof(bounds_##name) / sizeof(bounds_##name[0]) <= METRICS_BOUNDS, #name);
+#include "contract/metrics.def"
+#undef SCALE_ROW
+
+static const struct {
+        enum scale scale;
+        const char *text, *sentence;
+} histograms[HISTOGRAM_COUNT] = {
+#define HISTOGRAM_ROW(name, scale, text, sentence) [HISTOGRAM_##name] = { SCALE_##scale, text, sentence },
+#include "contract/metrics.def"
+#undef HISTOGRAM_ROW
+};
+
 static size_t size_of(uint32_t slots) {
         return sizeof(struct metrics_page) + slots * sizeof(struct metrics_slot);
 }
@@ -72,30 +105,83 @@ static void add_escaped(struct buf *out, const char *text, bool quote) {
         }
 }
 
+static void print_head(const char *text, const char *sentence, const char *kind, struct buf *out) {
+        buf_printf(out, "# HELP %s ", text);
+        add_escaped(out, sentence, false);
+        buf_printf(out, "\n# TYPE %s %s\n", text, kind);
+}
+
+static void print_label(const struct metrics_slot *slot, const char *text, const char *suffix, struct buf *out) {
+        buf_printf(out, "%s%s{process=\"", text, suffix);
+        add_escaped(out, slot->name, true);
+        buf_add_char(out, '"');
+}
+
+static void print_value(uint64_t value, struct buf *out) {
+        buf_add_text(out, "} ");
+        buf_add_uint(out, value);
+        buf_add_char(out, '\n');
+}
+
 static void print_sample(const struct metrics_slot *slot, enum metric metric, struct buf *out) {
         uint64_t value = __atomic_load_n(&slot->values[metric], __ATOMIC_RELAXED);
 
-        buf_printf(out, "%s{process=\"", rows[metric].text);
-        add_escaped(out, slot->name, true);
-        buf_add_text(out, "\"} ");
+        print_label(slot, rows[metric].text, "", out);
         /* A gauge that was lowered once too often shows as -1, not as 18446744073709551615. */
         if (rows[metric].kind == KIND_gauge)
-                buf_add_int(out, (int64_t)value);
+                buf_printf(out, "} %" PRId64 "\n", (int64_t)value);
         else
-                buf_add_uint(out, value);
-        buf_add_char(out, '\n');
+                print_value(value, out);
+}
+
+/* Buckets add up, and the last of them is the count: a reader never sees one that contradicts the others. */
+static void print_histogram(const struct metrics_slot *slot, enum histogram histogram, struct buf *out) {
+        const struct metrics_histogram *from = &slot->histograms[histogram];
+        const char *text = histograms[histogram].text;
+        enum scale scale = histograms[histogram].scale;
+        uint64_t sum = __atomic_load_n(&from->sum, __ATOMIC_RELAXED), count = 0;
+
+        for (size_t i = 0; i <= scales[scale].count; i++) {
+                count += __atomic_load_n(&from->counts[i], __ATOMIC_RELAXED);
+                print_label(slot, text, "_bucket", out);
+                if (i < scales[scale].count)
+                        buf_printf(out, ",le=\"%" PRIu64 "\"", scales[scale].bounds[i]);
+                else
+                        buf_add_text(out, ",le=\"+Inf\"");
+                print_value(count, out);
+        }
+        print_label(slot, text, "_sum", out);
+        print_value(sum, out);
+        print_label(slot, text, "_count", out);
+        print_value(count, out);
+}
+
+void metrics_observe(enum histogram histogram, uint64_t value) {
+        struct metrics_histogram *to = &process.metrics->histograms[histogram];
+        enum scale scale = histograms[histogram].scale;
+        size_t i = 0;
+
+        while (i < scales[scale].count && value > scales[scale].bounds[i])
+                i++;
+        to->counts[i]++;
+        to->sum += value;
 }
 
 void metrics_print(const struct metrics_page *page, struct buf *out) {
         static const char *const kinds[] = { [KIND_counter] = "counter", [KIND_gauge] = "gauge" };
 
         for (size_t i = 0; i < METRIC_COUNT; i++) {
-                buf_printf(out, "# HELP %s ", rows[i].text);
-                add_escaped(out, rows[i].sentence, false);
-                buf_printf(out, "\n# TYPE %s %s\n", rows[i].text, kinds[rows[i].kind]);
+                print_head(rows[i].text, rows[i].sentence, kinds[rows[i].kind], out);
                 for (uint32_t s = 0; s < page->slots_count; s++) {
                         if (page->slots[s].name[0] != '\0')
                                 print_sample(&page->slots[s], (enum metric)i, out);
+                }
+        }
+        for (size_t i = 0; i < HISTOGRAM_COUNT; i++) {
+                print_head(histograms[i].text, histograms[i].sentence, "histogram", out);
+                for (uint32_t s = 0; s < page->slots_count; s++) {
+                        if (page->slots[s].name[0] != '\0')
+                                print_histogram(&page->slots[s], (enum histogram)i, out);
                 }
         }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metrics.h: counters in one page of memory shared by the supervisor and its children.
+ * metrics.h: counters, gauges and histograms in one page of memory shared by the supervisor and its children.
  *
  * The supervisor maps the page before it forks; each child has one slot and is its only writer, so counting is a plain add.
  * Any worker can print the sum. A crash loses no counter; the gauges of a slot are set to 0 when a new process takes it.
@@ -19,10 +19,25 @@ enum metric {
         METRIC_COUNT
 };
 
+enum histogram {
+#define HISTOGRAM_ROW(name, scale, text, sentence) HISTOGRAM_##name,
+#include "contract/metrics.def"
+#undef HISTOGRAM_ROW
+        HISTOGRAM_COUNT
+};
+
+enum { METRICS_BOUNDS = 15 }; /* of one scale; a histogram is two cache lines */
+
+struct metrics_histogram {
+        uint64_t counts[METRICS_BOUNDS + 1]; /* of each bucket alone; the last is what is above all bounds of its scale */
+        uint64_t sum;
+};
+
 struct metrics_slot {
         char name[32]; /* label process="…"; empty: the slot is unused */
         char node[32]; /* of the process that has or had the slot, so that its successor can say that it is gone; "" if it is none */
         uint64_t values[METRIC_COUNT];
+        struct metrics_histogram histograms[HISTOGRAM_COUNT];
 };
 
 struct metrics_page {
@@ -37,8 +52,11 @@ struct metrics_page *metrics_page_free(struct metrics_page *page);
 /* Makes slot index this process's own: names it, zeroes its gauges. */
 void metrics_open(struct metrics_page *page, uint32_t index, const char *name);
 
-/* Prometheus text format 0.0.4: HELP, TYPE, and for each used slot one sample with process="name". */
+/* Prometheus text format 0.0.4: HELP, TYPE, and for each used slot one sample with process="name", or those of its histogram. */
 void metrics_print(const struct metrics_page *page, struct buf *out);
+
+/* Counts value in its bucket. */
+void metrics_observe(enum histogram histogram, uint64_t value);
 
 #define metrics_add(metric, count) (process.metrics->values[METRIC_##metric] += (uint64_t)(count))
 #define metrics_set(metric, value) (process.metrics->values[METRIC_##metric] = (uint64_t)(value))

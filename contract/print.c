@@ -139,6 +139,23 @@ static void print_metrics(void) {
         end_row();
 #include "contract/metrics.def"
 #undef METRIC_ROW
+#define HISTOGRAM_ROW(name, scale, text, sentence)                                                                               \
+        print_code(text);                                                                                                        \
+        print_cell("histogram by " #scale);                                                                                      \
+        print_cell(sentence);                                                                                                    \
+        end_row();
+#include "contract/metrics.def"
+#undef HISTOGRAM_ROW
+
+        puts("\nThe upper bounds of a histogram's buckets; there is one without a bound, too.");
+        print_head("scale|bounds|why so");
+#define SCALE_ROW(name, why, ...)                                                                                                \
+        print_code(#name);                                                                                                       \
+        print_cell(#__VA_ARGS__);                                                                                                \
+        print_cell(why);                                                                                                         \
+        end_row();
+#include "contract/metrics.def"
+#undef SCALE_ROW
 }
 
 static void print_frames(void) {

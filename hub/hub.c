@@ -19,6 +19,7 @@
 #include "fanout/store.h"
 #include "fanout/sweep.h"
 #include "fanout/tend.h"
+#include "hub/report.h"
 #include "hub/session.h"
 #include "presence/detach.h"
 #include "presence/lease.h"
@@ -203,7 +204,8 @@ int hub_open(struct hub *hub, const struct link_address *address) {
         hub->user_limiter = hub_limiter(hub->config->requests_per_s);
         hub->conv_limiter = hub_limiter(hub->config->messages_per_s);
         hub->address_limiter = hub_limiter(hub->config->connects_per_s);
-        if (!hub->wheel || !hub->user_limiter || !hub->conv_limiter || !hub->address_limiter)
+        hub->report_limiter = report_limiter_new();
+        if (!hub->wheel || !hub->user_limiter || !hub->conv_limiter || !hub->address_limiter || !hub->report_limiter)
                 return -ENOMEM;
         return hub_open_store(hub, address);
 }
@@ -236,4 +238,5 @@ void hub_deinit(struct hub *hub) {
         limiter_free(hub->user_limiter);
         limiter_free(hub->conv_limiter);
         limiter_free(hub->address_limiter);
+        limiter_free(hub->report_limiter);
 }

@@ -39,7 +39,7 @@ struct hub {
         struct tend *tend;
         struct wheel *wheel;
         struct acceptor *acceptor;
-        struct limiter *user_limiter, *conv_limiter, *address_limiter;
+        struct limiter *user_limiter, *conv_limiter, *address_limiter, *report_limiter;
         struct lws_context *lws;
         struct lws_vhost *vhost;
         struct list sessions;   /* struct session, all */

@@ -20,6 +20,7 @@
 #include "fanout/registration.h"
 #include "hub/answer.h"
 #include "hub/hub.h"
+#include "hub/report.h"
 #include "hub/session.h"
 #include "hub/subscription.h"
 #include "hub/typist.h"
@@ -268,6 +269,14 @@ static void protocol_ask(struct session *session, const struct request *request)
         }
 }
 
+static void protocol_report(struct session *session, const struct request *request) {
+        uint64_t retry_ms = report_take(session, &request->report);
+        if (retry_ms)
+                session_error_after(session, request->has_id, request->id, ERROR_RATE_LIMITED, NULL, retry_ms);
+        else
+                protocol_ok(session, request);
+}
+
 static void protocol_dispatch(struct session *session, const struct request *request) {
         switch (request->type) {
         case REQUEST_HELLO:
@@ -301,6 +310,9 @@ static void protocol_dispatch(struct session *session, const struct request *req
                 break;
         case REQUEST_AUTH:
                 session_auth(session, request);
+                break;
+        case REQUEST_REPORT:
+                protocol_report(session, request);
                 break;
         case REQUEST_PING:
                 protocol_reply(session, request->has_id, request->id, "pong", SLICE(""));

@@ -134,6 +134,7 @@ static bool sync_takes(enum request_type type) {
         case REQUEST_PREFS:
         case REQUEST_PUSH_REGISTER:
         case REQUEST_PUSH_UNREGISTER:
+        case REQUEST_REPORT:
         case REQUEST_PING:
                 return true;
         default:

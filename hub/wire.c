@@ -33,6 +33,7 @@ enum wire_field {
         F_PUSH = 1 << 17,      /* push */
         F_REGISTER = 1 << 18,  /* provider, app, token or subscription, env */
         F_PROVIDER = 1 << 19,
+        F_REPORT = 1 << 20,    /* counters, samples */
 };
 
 static const struct {
@@ -56,6 +57,7 @@ static const struct {
         [REQUEST_PUSH_REGISTER] = { "push_register", F_REGISTER, 0 },
         [REQUEST_PUSH_UNREGISTER] = { "push_unregister", 0, F_PROVIDER },
         [REQUEST_PREFS] = { "prefs", F_PREFS, 0 },
+        [REQUEST_REPORT] = { "report", F_REPORT, 0 },
         [REQUEST_AUTH] = { "auth", F_TOKEN, 0 },
         [REQUEST_PING] = { "ping", 0, 0 },
 };
@@ -305,6 +307,9 @@ static int wire_fields(struct request *request, const struct scan_field *fields,
                 return WIRE_E_INVALID;
         if (takes & F_REGISTER && wire_parse_registration(fields, count, request))
                 return WIRE_E_INVALID;
+        const char *wrong = takes & F_REPORT ? report_parse(fields, count, &request->report) : NULL;
+        if (wrong)
+                return wire_refuse(request, wrong);
         if (takes & F_PROVIDER && wire_string(request, fields, count, "provider", &request->registration.provider) < 0)
                 return wire_refuse(request, "provider is a string");
         const struct scan_value *body = takes & F_BODY ? scan_find(fields, count, "body") : NULL;

@@ -12,6 +12,7 @@
 #include "base/scan.h"
 #include "base/slice.h"
 #include "fanout/registration.h"
+#include "hub/report.h"
 
 enum request_type {
 #define REQUEST_ROW(name, text, fields, reply, sentence) REQUEST_##name,
@@ -33,6 +34,7 @@ struct request {
         struct slice push;            /* what to push, verbatim JSON; "" */
         int push_class;               /* how urgent that is: enum due_class */
         struct registration registration; /* of push_register; of push_unregister its provider only */
+        struct report report;
         struct slice epoch;           /* of cursor or since; the seq of since is in seq */
         uint64_t n, seq, ref, before; /* 0: absent */
         int64_t after;                /* -1: absent */

@@ -409,6 +409,40 @@ const requests = [
     },
   },
   {
+    row: '| `report` (protocol.md) | how syncing went since the last one | `ok` |',
+    holds: 'what a client reports is in /metrics, each number cut to its limit, and a second one too early is refused',
+    covers: ['request report'],
+    alone: true,
+    async run(scene) {
+      const read = async () => {
+        const { text } = await scene.http('GET', '/metrics', { key: '' });
+        return (name, le) => [...text.matchAll(new RegExp(`^belfry_client_${name}\\{process="worker\\d"${le === undefined ? '' : `,le="${le}"`}\\} (\\d+)$`, 'gm'))].reduce((sum, [, value]) => sum + Number(value), 0);
+      };
+      const before = await read();
+      const raw = await scene.session('ann', 'phone');
+      const ok = await scene.say(raw, { type: 'report', op_to_synced_ms: [40, 90000, 1e15], catch_up_ms: [-5], catch_up_size: [3], outbox_depth: 2, outbox_oldest_ms: 61000, synced: 3, retries: 1e12, gaps: -7 }, { good: false });
+      expect(ok.type === 'ok', () => told(ok));
+      const early = await scene.say(raw, { type: 'report', synced: 1 });
+      expect(early.code === 'rate_limited' && early.retry_after_ms > 0 && early.retry_after_ms <= 31000, () => told(early));
+      const beside = await scene.http('POST', '/v1/sync', { key: scene.token('ann', 'phone'), body: { ops: [{ type: 'report', id: 1, wakes: 1 }] } });
+      expect(beside.json.results[0].code === 'rate_limited', () => `the same device, by a sync: ${told(beside.json)}`);
+      const other = await scene.http('POST', '/v1/sync', { key: scene.token('ann', 'pad'), body: { ops: [{ type: 'report', id: 1, wakes: 1, empty_wakes: 1 }] } });
+      expect(other.json.results[0].type === 'ok', () => `another device, by a sync: ${told(other.json)}`);
+      const after = await read();
+      const rose = (name, le) => after(name, le) - before(name, le);
+      const is = { reports: rose('reports_total'), synced: rose('synced_total'), retries: rose('retries_total'), gaps: rose('gaps_total'), wakes: rose('wakes_total'), empty: rose('empty_wakes_total') };
+      expect(told(is) === told({ reports: 2, synced: 3, retries: 10000, gaps: 0, wakes: 1, empty: 1 }), () => told(is));
+      const spans = ['20', '50', '60000', '600000', '518400000', '[+]Inf'].map((le) => rose('op_to_synced_milliseconds_bucket', le));
+      expect(told(spans) === '[0,1,1,2,2,3]' && rose('op_to_synced_milliseconds_sum') === 40 + 90000 + 604800000, () => `op_to_synced: ${spans}`);
+      expect(rose('catch_up_milliseconds_bucket', '20') === 1 && rose('catch_up_events_bucket', '2') === 0 && rose('catch_up_events_bucket', '5') === 1, 'a catch-up');
+      expect(rose('outbox_depth_sum') === 2 && rose('outbox_depth_count') === 2 && rose('outbox_oldest_milliseconds_bucket', '60000') === 1, 'the outbox');
+      for (const wrong of [{ synced: '3' }, { synced: 1.5 }, { catch_up_ms: 5 }, { op_to_synced_ms: ['5'] }, { op_to_synced_ms: Array(33).fill(1) }, { outbox_depth: [] }]) {
+        const refused = await scene.say(raw, { type: 'report', ...wrong }, { good: false });
+        expect(refused.code === 'bad_request', () => `${told(wrong)} was answered ${told(refused)}`);
+      }
+    },
+  },
+  {
     row: '| `auth` | `token`: a fresh one for the same user, without a reconnect | `ok` |',
     holds: 'the session outlives its first token, and a token of another user is refused',
     covers: ['request auth', 'ephemeral token_expiring'],

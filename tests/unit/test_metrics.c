@@ -90,8 +90,8 @@ static void every_row_is_printed_once_with_a_sample_for_each_process(void **stat
                 assert_int_equal(count_of(out.ptr, rows[i].type), 1);
                 assert_int_equal(count_of(out.ptr, sample), 1);
         }
-        assert_int_equal(count_of(out.ptr, "\n"), METRIC_COUNT * 4);
-        assert_int_equal(count_of(out.ptr, "{process=\"w2\"} 0\n"), METRIC_COUNT);
+        assert_int_equal(count_of(out.ptr, "{process=\"w2\"} 0\n"), METRIC_COUNT + HISTOGRAM_COUNT * 2); /* _sum and _count */
+        assert_int_equal(count_of(out.ptr, "# TYPE "), METRIC_COUNT + HISTOGRAM_COUNT);
         assert_int_equal(count_of(out.ptr, "process=\"\""), 0); /* unused slots are not shown */
         metrics_page_free(page);
 }
@@ -102,7 +102,7 @@ static void a_name_cannot_break_out_of_its_label(void **state) {
 
         metrics_open(page, 0, "a\"b\\c\nd");
         metrics_print(page, &out);
-        assert_int_equal(count_of(out.ptr, "{process=\"a\\\"b\\\\c\\nd\"} 0\n"), METRIC_COUNT);
+        assert_int_equal(count_of(out.ptr, "{process=\"a\\\"b\\\\c\\nd\"} 0\n"), METRIC_COUNT + HISTOGRAM_COUNT * 2);
         metrics_page_free(page);
 }
 
@@ -120,6 +120,44 @@ static void a_gauge_below_zero_is_shown_as_such(void **state) {
         assert_null(metrics_page_free(NULL));
 }
 
+static void a_histogram_has_each_value_in_the_first_bucket_that_is_not_below_it(void **state) {
+        struct metrics_page *page = metrics_page_new(1);
+        _cleanup_buf_ struct buf out = BUF_INIT(1 << 20);
+
+        metrics_open(page, 0, "w");
+        metrics_observe(HISTOGRAM_CLIENT_CATCH_UP_SIZE, 0);
+        metrics_observe(HISTOGRAM_CLIENT_CATCH_UP_SIZE, 1);
+        metrics_observe(HISTOGRAM_CLIENT_CATCH_UP_SIZE, 3);
+        metrics_observe(HISTOGRAM_CLIENT_CATCH_UP_SIZE, 10000);
+        metrics_observe(HISTOGRAM_CLIENT_CATCH_UP_SIZE, 10001);
+        metrics_open(page, 0, "w"); /* the process died and was started again */
+        metrics_print(page, &out);
+        assert_non_null(strstr(out.ptr, "# TYPE belfry_client_catch_up_events histogram\n"
+                                        "belfry_client_catch_up_events_bucket{process=\"w\",le=\"0\"} 1\n"
+                                        "belfry_client_catch_up_events_bucket{process=\"w\",le=\"1\"} 2\n"
+                                        "belfry_client_catch_up_events_bucket{process=\"w\",le=\"2\"} 2\n"
+                                        "belfry_client_catch_up_events_bucket{process=\"w\",le=\"5\"} 3\n"));
+        assert_non_null(strstr(out.ptr, "belfry_client_catch_up_events_bucket{process=\"w\",le=\"1000\"} 3\n"
+                                        "belfry_client_catch_up_events_bucket{process=\"w\",le=\"10000\"} 4\n"
+                                        "belfry_client_catch_up_events_bucket{process=\"w\",le=\"+Inf\"} 5\n"
+                                        "belfry_client_catch_up_events_sum{process=\"w\"} 20005\n"
+                                        "belfry_client_catch_up_events_count{process=\"w\"} 5\n"));
+        assert_non_null(strstr(out.ptr, "belfry_client_outbox_depth_count{process=\"w\"} 0\n"));
+        metrics_page_free(page);
+}
+
+static void the_bounds_of_each_scale_rise(void **state) {
+#define SCALE_ROW(name, why, ...)                                                                                                \
+        {                                                                                                                        \
+                static const uint64_t bounds[] = { __VA_ARGS__ };                                                                \
+                                                                                                                                 \
+                for (size_t i = 1; i < sizeof(bounds) / sizeof(bounds[0]); i++)                                                  \
+                        assert_true(bounds[i] > bounds[i - 1]);                                                                  \
+        }
+#include "contract/metrics.def"
+#undef SCALE_ROW
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(counting_before_any_slot_is_harmless),
@@ -128,6 +166,8 @@ int main(void) {
                 cmocka_unit_test(every_row_is_printed_once_with_a_sample_for_each_process),
                 cmocka_unit_test(a_name_cannot_break_out_of_its_label),
                 cmocka_unit_test(a_gauge_below_zero_is_shown_as_such),
+                cmocka_unit_test(a_histogram_has_each_value_in_the_first_bucket_that_is_not_below_it),
+                cmocka_unit_test(the_bounds_of_each_scale_rise),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

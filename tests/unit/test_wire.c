@@ -226,6 +226,11 @@ static const struct {
         { "{\"type\":\"status\",\"status\":\"offline\"}", "status is" },
         { "{\"type\":\"auth\"}", "token is missing" },
         { "{\"type\":\"auth\",\"token\":\"\"}", "token is missing" },
+        { "{\"type\":\"report\",\"synced\":\"3\"}", "whole numbers" },
+        { "{\"type\":\"report\",\"outbox_oldest_ms\":1.5}", "whole numbers" },
+        { "{\"type\":\"report\",\"catch_up_ms\":5}", "lists of" },
+        { "{\"type\":\"report\",\"catch_up_size\":[1,null]}", "lists of" },
+        { "{\"type\":\"report\",\"op_to_synced_ms\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}", "at most 32" },
         { "{\"type\":\"prefs\"}", "prefs needs" },
         { "{\"type\":\"prefs\",\"mute\":null}", "prefs needs" },
         { "{\"type\":\"prefs\",\"mute\":5}", "mute is" },
@@ -351,6 +356,28 @@ static void a_token_of_escapes_is_decoded_up_to_the_room_there_is(void **state) 
         }
 }
 
+static void a_report_is_cut_to_its_limits(void **state) {
+        const struct report *report = &request.report;
+        char *text;
+        assert_int_equal(parse("{\"type\":\"report\"}", &text), 0);
+        assert_true(report->counts[REPORT_OP_TO_SYNCED] == 0 && report->counters[REPORT_SYNCED] == 0 && report->outbox_depth == 0);
+        free(text);
+        assert_int_equal(parse("{\"type\":\"report\",\"op_to_synced_ms\":[7,-1,9223372036854775807],\"catch_up_size\":[10001],\"synced\":10001,"
+                               "\"empty_wakes\":-9223372036854775808,\"outbox_depth\":99999,\"outbox_oldest_ms\":604800001}",
+                               &text),
+                         0);
+        assert_int_equal(report->counts[REPORT_OP_TO_SYNCED], 3);
+        assert_int_equal(report->samples[REPORT_OP_TO_SYNCED][0], 7);
+        assert_int_equal(report->samples[REPORT_OP_TO_SYNCED][1], 0);
+        assert_int_equal(report->samples[REPORT_OP_TO_SYNCED][2], LIMIT_REPORT_SPAN_MS);
+        assert_int_equal(report->samples[REPORT_CATCH_UP_SIZE][0], LIMIT_REPORT_COUNT);
+        assert_int_equal(report->counts[REPORT_CATCH_UP], 0);
+        assert_int_equal(report->counters[REPORT_SYNCED], LIMIT_REPORT_COUNT);
+        assert_int_equal(report->counters[REPORT_EMPTY_WAKES], 0);
+        assert_true(report->outbox_depth == LIMIT_REPORT_COUNT && report->outbox_oldest_ms == LIMIT_REPORT_SPAN_MS);
+        free(text);
+}
+
 static void each_type_has_its_own_name(void **state) {
         for (int i = 0; i < REQUEST_TYPES; i++) {
                 char row[100], *text;
@@ -399,6 +426,7 @@ int main(void) {
                 cmocka_unit_test(fields_are_counted),
                 cmocka_unit_test(escapes_cannot_outgrow_the_scratch),
                 cmocka_unit_test(a_token_of_escapes_is_decoded_up_to_the_room_there_is),
+                cmocka_unit_test(a_report_is_cut_to_its_limits),
                 cmocka_unit_test(each_type_has_its_own_name),
                 cmocka_unit_test(a_sync_is_taken_apart),
         };
