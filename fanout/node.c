@@ -652,18 +652,22 @@ struct node *node_open(struct fanout *fanout, const struct node_options *options
         return node;
 }
 
-static void node_on_link_closed(void *context) {
-        struct node *node = context;
+struct node *node_free(struct node *node) {
         struct audience *audience, *next;
+        if (!node)
+                return NULL;
         HASH_ITER(hh, node->audiences, audience, next) {
                 HASH_DEL(node->audiences, audience);
                 free(audience);
         }
-        void (*on_closed)(void *context) = node->on_closed;
-        void *closed_context = node->closed_context;
         limiter_free(node->typists);
         free(node);
-        on_closed(closed_context);
+        return NULL;
+}
+
+static void node_on_link_closed(void *context) {
+        struct node *node = context;
+        node->on_closed(node->closed_context);
 }
 
 void node_close(struct node *node, void (*on_closed)(void *context), void *context) {

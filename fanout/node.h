@@ -61,7 +61,9 @@ struct node_options {
 
 /* Starts subscribing. NULL without memory. fanout->node is set. */
 struct node *node_open(struct fanout *fanout, const struct node_options *options);
+/* on_closed comes once, from the loop. Answers of the store may come still: free it when that is closed, too. */
 void node_close(struct node *node, void (*on_closed)(void *context), void *context);
+struct node *node_free(struct node *node);
 
 struct slice node_id(const struct node *node);
 /* Subscribed, the store up, and a probe came back within 3 s of now_ms (monotonic). */

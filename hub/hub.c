@@ -227,6 +227,7 @@ void hub_close(struct hub *hub, void (*on_closed)(void *context), void *context)
 }
 
 void hub_deinit(struct hub *hub) {
+        hub->fanout.node = node_free(hub->fanout.node);
         tend_free(hub->tend);
         watch_free(hub->watch);
         lease_free(hub->lease);
