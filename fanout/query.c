@@ -26,6 +26,7 @@ struct query {
         char **names;            /* of a page of conversations */
         size_t names_count;
         bool more, versions;
+        struct buf held;         /* an answer that is doubted */
         char text[];
 };
 
@@ -37,6 +38,7 @@ static struct query *query_new(struct fanout *fanout, struct slice user, struct 
         query->fanout = fanout;
         query->done = done;
         query->arg = arg;
+        buf_init(&query->held, QUERY_BYTES);
         query->user = slice_copy(&text, user);
         query->conv = slice_copy(&text, conv);
         return query;
@@ -46,6 +48,7 @@ static void query_free(struct query *query) {
         for (size_t i = 0; i < query->names_count; i++)
                 free(query->names[i]);
         free(query->names);
+        buf_deinit(&query->held);
         free(query);
 }
 
@@ -191,6 +194,21 @@ int query_members(struct fanout *fanout, struct slice user, struct slice conv, q
 
 /* ---- conversations: names of the user, then the page's details from their owners ---- */
 
+static void query_on_list_doubted(void *arg, int answer) {
+        struct query *query = arg;
+        answer = answer == FANOUT_E_NOT_FOUND ? 0 : answer;
+        query->done(query->arg, answer, answer ? SLICE("") : buf_slice(&query->held));
+        query_free(query);
+}
+
+/* What is not in a list is said not to be there, so that is doubted. An epoch never comes back: if it is known, it was all the time. */
+static void query_end_list(struct query *query, struct buf *out) {
+        query->held = *out;
+        *out = (struct buf)BUF_INIT(0);
+        if (buf_failed(&query->held) || doubt_start(query->fanout, query_on_list_doubted, query))
+                query_end(query, FANOUT_E_UNAVAILABLE, out);
+}
+
 static void query_on_infos(void *arg, const struct redisReply *reply) {
         struct query *query = arg;
         _cleanup_buf_ struct buf out = BUF_INIT(QUERY_BYTES);
@@ -230,7 +248,10 @@ static void query_on_infos(void *arg, const struct redisReply *reply) {
                 buf_add_json(&out, slice_of(query->names[query->names_count - 1]));
         else
                 buf_add_text(&out, "null");
-        query_end(query, reply ? 0 : FANOUT_E_UNAVAILABLE, &out);
+        if (reply)
+                query_end_list(query, &out);
+        else
+                query_end(query, FANOUT_E_UNAVAILABLE, &out);
 }
 
 static int query_compare_names(const void *a, const void *b) {
@@ -270,7 +291,7 @@ static void query_on_names(void *arg, const struct redisReply *reply) {
         if (query->names_count == 0) {
                 _cleanup_buf_ struct buf out = BUF_INIT(QUERY_BYTES);
                 buf_add_text(&out, "\"items\":[],\"next\":null");
-                query_end(query, 0, &out);
+                query_end_list(query, &out);
                 return;
         }
         struct call *call = store_call(query->fanout->store, "infos");
