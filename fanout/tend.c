@@ -135,11 +135,7 @@ static void tend_prune(struct tend *tend, struct slice user, struct slice node, 
         store_call_arg(call, user);
         store_call_arg(call, node);
         store_call_arg_int(call, seen_ms);
-        int r = store_call_send(call, NULL, NULL);
-        call = store_call(tend->fanout->store, "unwatch");
-        store_call_key(call, KEY_USER, user);
-        store_call_arg(call, node);
-        if (r || store_call_send(call, NULL, NULL))
+        if (store_call_send(call, NULL, NULL))
                 log_debug("A node that is gone is left to the next walk.");
 }
 

@@ -64,14 +64,21 @@ static void hub_on_lease_held(void *context) {
 }
 
 static void hub_on_lease_lost(void *context) {
+        struct hub *hub = context;
         log_warning("The lease had run out; all sessions register anew.");
-        hub_each_attach_again(context);
+        hub_each_attach_again(hub);
+        watch_on_repair(hub->watch); /* whoever thought this node dead took its interest out, too (b1_prune) */
 }
 
 static void hub_on_death(void *context, struct slice node, int64_t last_ms) {
         struct hub *hub = context;
         log_info("A node is gone. node=%.*s", (int)node.len, node.ptr);
         watch_on_death(hub->watch, node, last_ms);
+}
+
+static void hub_on_life(void *context) {
+        struct hub *hub = context;
+        watch_on_life(hub->watch);
 }
 
 static void hub_on_presence(void *context, struct slice user, int64_t seen_ms, bool invisible, struct slice live) {
@@ -96,7 +103,7 @@ static bool hub_is_alive(void *context, struct slice node) {
 
 static void hub_forget(void *context, struct slice node) {
         struct hub *hub = context;
-        lease_leave(hub->lease, node);
+        lease_forget(hub->lease, node);
 }
 
 /* ---- time ---- */
@@ -189,6 +196,7 @@ static int hub_open_store(struct hub *hub, const struct link_address *address) {
                 .on_held = hub_on_lease_held,
                 .on_lost = hub_on_lease_lost,
                 .on_death = hub_on_death,
+                .on_life = hub_on_life,
         });
         hub->watch = hub->lease ? watch_new(&hub->fanout, hub->lease, hub->wheel, config->offline_grace_ms) : NULL;
         hub->tend = tend_new(&hub->fanout, &(struct tend_options){ .context = hub, .is_alive = hub_is_alive, .forget = hub_forget });

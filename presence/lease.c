@@ -91,23 +91,30 @@ bool lease_is_chosen(const struct lease *lease) {
         return lease->held;
 }
 
-/* A node dead for long is forgotten, with its counters. */
-static void lease_forget(struct lease *lease, struct slice node) {
+/* ttl_ms: of its lease, which must have run out; 0 if it may hold. */
+static void lease_tell_gone(struct lease *lease, struct slice node, int64_t ttl_ms) {
         struct call *call = store_call(lease->fanout->store, "leave");
         store_call_key_in(call, KEY_NODES, 0, SLICE(""));
         for (unsigned p = 0; p < PARTITIONS; p++)
                 store_call_key_in(call, KEY_COUNTER, p, node);
         store_call_arg(call, node);
+        store_call_arg_int(call, ttl_ms);
         if (store_call_send(call, NULL, NULL))
                 log_debug("A dead node could not be forgotten now.");
 }
 
 void lease_leave(struct lease *lease, struct slice node) {
-        lease_forget(lease, node);
+        lease_tell_gone(lease, node, 0);
+}
+
+/* Its counters go with it. */
+void lease_forget(struct lease *lease, struct slice node) {
+        lease_tell_gone(lease, node, LEASE_TTL_MS);
 }
 
 static void lease_see(struct lease *lease, struct slice node, int64_t at_ms) {
         struct lease_peer *peer = lease_peer(lease, node);
+        bool lives = !peer || (peer->dead && at_ms > peer->at_ms);
         if (!peer) {
                 peer = calloc(1, sizeof(*peer) + node.len);
                 if (!peer)
@@ -116,19 +123,21 @@ static void lease_see(struct lease *lease, struct slice node, int64_t at_ms) {
                 memcpy(peer->id, node.ptr, node.len);
                 HASH_ADD_KEYPTR(hh, lease->peers, peer->id, peer->id_len, peer);
         }
-        if (peer->dead && at_ms > peer->at_ms)
+        if (lives)
                 peer->dead = false;
         peer->at_ms = at_ms;
         peer->listed = true;
+        if (lives)
+                lease->options.on_life(lease->options.context);
 }
 
 void lease_on_birth(struct lease *lease, struct slice node) {
-        lease_see(lease, node, lease->now_ms);
         struct lease_peer *peer = lease_peer(lease, node);
-        if (!peer)
-                return;
-        peer->dead = false;
-        peer->born = true;
+        int64_t at_ms = peer && peer->at_ms >= lease->now_ms ? peer->at_ms + 1 : lease->now_ms;
+        lease_see(lease, node, at_ms);
+        peer = lease_peer(lease, node);
+        if (peer)
+                peer->born = true;
 }
 
 static void lease_judge(struct lease *lease) {
@@ -160,6 +169,7 @@ static void lease_on_reply(void *arg, const struct redisReply *reply) {
         int64_t now_ms = store_int(store_item(reply, 0));
         bool broken = now_ms - lease->now_ms > LEASE_TTL_MS;
         bool first = !lease->held;
+        bool was_unsure = lease->now_ms - lease->since_ms < LEASE_TTL_MS;
         if (broken)
                 lease->since_ms = now_ms;
         lease->now_ms = now_ms;
@@ -171,6 +181,8 @@ static void lease_on_reply(void *arg, const struct redisReply *reply) {
                         lease_see(lease, node, store_int(store_item(reply, i + 1)));
         }
         lease_judge(lease);
+        if (was_unsure && now_ms - lease->since_ms >= LEASE_TTL_MS)
+                lease->options.on_life(lease->options.context);
         if (first)
                 lease->options.on_held(lease->options.context);
         else if (broken)

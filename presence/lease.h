@@ -26,6 +26,7 @@ struct lease_options {
         void (*on_held)(void *context);                                          /* the first renewal is confirmed */
         void (*on_lost)(void *context);                                          /* ours had run out; it is renewed now */
         void (*on_death)(void *context, struct slice node, int64_t last_ms);     /* last_ms: its latest renewal, wall time of the store */
+        void (*on_life)(void *context);                                          /* some node is new, or lives after all; or unknown ones are dead now */
 };
 
 struct lease *lease_new(struct fanout *fanout, const struct lease_options *options);
@@ -46,3 +47,5 @@ int64_t lease_store_ms(const struct lease *lease, uint64_t now_ms);
 bool lease_is_chosen(const struct lease *lease);
 /* A node has gone for good (this one, or the one whose process died and was replaced by this): others need not wait for its lease to run out. */
 void lease_leave(struct lease *lease, struct slice node);
+/* The same of a node that seems dead; if it lives after all, nothing happens. */
+void lease_forget(struct lease *lease, struct slice node);

@@ -232,6 +232,12 @@ void watch_on_death(struct watch *watch, struct slice node, int64_t last_ms) {
         }
 }
 
+void watch_on_life(struct watch *watch) {
+        for (struct watched *watched = watch->users; watched; watched = watched->hh.next)
+                if (watched->known)
+                        watch_look(watched, clock_wall_ms());
+}
+
 /* ---- following ---- */
 
 static void watch_answer(struct watch_request *request, int answer) {

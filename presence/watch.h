@@ -41,4 +41,7 @@ void watch_deinit(struct watch *watch, struct watcher *watcher);
 /* From the node channel and the lease. */
 void watch_on_presence(struct watch *watch, struct slice user, int64_t seen_ms, bool invisible, struct slice live);
 void watch_on_death(struct watch *watch, struct slice node, int64_t last_ms);
+/* A node lives that was not known, or thought dead: what was concluded from that is looked at again. */
+void watch_on_life(struct watch *watch);
+/* Changes may have been missed, or the store has forgotten what is followed here. */
 void watch_on_repair(struct watch *watch);

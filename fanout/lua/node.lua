@@ -35,13 +35,18 @@ register_freeing('b1_lease', function(keys, args)
   return out
 end)
 
--- b1_leave: a node goes.   KEYS nodes, counter …   ARGV node
+-- b1_leave: a node goes.   KEYS nodes, counter …   ARGV node, ttl_ms (a node whose lease holds does not go: the caller only believes
+-- it to be dead; 0: it surely goes)   gives 1, or 0 if it stays
 register_freeing('b1_leave', function(keys, args)
+  local renewed = tonumber(redis.call('ZSCORE', keys[1], args[1]) or '0')
+  if now_ms() - renewed < tonumber(args[2] or '0') then
+    return 0
+  end
   redis.call('ZREM', keys[1], args[1])
   for i = 2, #keys do
     redis.call('DEL', keys[i])
   end
-  return 0
+  return 1
 end)
 
 -- b1_cast: something ephemeral to the members who are here now; written nowhere, counted nowhere.

@@ -181,8 +181,23 @@ register_freeing('b1_detach', function(keys, args)
   return 1
 end)
 
--- b1_prune: forgets sessions of a node that is dead; one whose lease holds is not, whatever the caller believes: the store may have
--- lost its past, and the node be back already.   KEYS user, nodes   ARGV channels, counters, user, node, seen_ms
+local function unwatch(user_key, gone)
+  local kept, watch = {}, redis.call('HGET', user_key, 'watch')
+  for node in string.gmatch(watch or '', '%S+') do
+    if node ~= gone then
+      kept[#kept + 1] = node
+    end
+  end
+  if #kept > 0 then
+    redis.call('HSET', user_key, 'watch', table.concat(kept, ' '))
+  elseif watch then
+    redis.call('HDEL', user_key, 'watch')
+  end
+end
+
+-- b1_prune: forgets sessions of a node that is dead, and its interest in the user; one whose lease holds is not dead, whatever the
+-- caller believes: the store may have lost its past, and the node be back already.
+-- KEYS user, nodes   ARGV channels, counters, user, node, seen_ms   gives 1 if it had sessions
 local PRUNE_LEASE_MS = 4000 -- LEASE_TTL_MS of presence/lease.h
 
 register_freeing('b1_prune', function(keys, args)
@@ -190,6 +205,7 @@ register_freeing('b1_prune', function(keys, args)
   if now_ms() - renewed <= PRUNE_LEASE_MS then
     return 0
   end
+  unwatch(keys[1], args[4])
   local h = redis.call('HMGET', keys[1], 'live', 'seen')
   local lines, found = {}, false
   for line in string.gmatch(h[1] or '', '[^\n]+') do
@@ -245,20 +261,10 @@ register_freeing('b1_watch', function(keys, args)
   return out
 end)
 
--- b1_unwatch: a node follows users no longer; or all say that a node is dead.   KEYS user …   ARGV node
+-- b1_unwatch: a node follows users no longer.   KEYS user …   ARGV node
 register_freeing('b1_unwatch', function(keys, args)
   for _, key in ipairs(keys) do
-    local kept = {}
-    for node in string.gmatch(redis.call('HGET', key, 'watch') or '', '%S+') do
-      if node ~= args[1] then
-        kept[#kept + 1] = node
-      end
-    end
-    if #kept == 0 then
-      redis.call('HDEL', key, 'watch')
-    else
-      redis.call('HSET', key, 'watch', table.concat(kept, ' '))
-    end
+    unwatch(key, args[1])
   end
   return 0
 end)

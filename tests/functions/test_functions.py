@@ -609,10 +609,14 @@ class Sessions(Case):
         self.store.attach('bob', 'phone', 's1', 'dead')
         self.store.attach('bob', 'laptop', 's2', 'n1')
         prune = (key('u', 'bob'), NODES), 'b:{0}:node:', COUNTERS, 'bob', 'dead', 12345
+        self.store.call('watch', [key('u', 'bob')], 'dead')
+        self.store.call('watch', [key('u', 'bob')], 'n1')
         self.link('ZADD', NODES, int(self.link('TIME')[0]) * 1000, 'dead')
         self.assertEqual(self.store.call('prune', *prune), 0)  # it lives
+        self.assertEqual(self.link('HGET', key('u', 'bob'), 'watch'), 'dead n1')
         self.link('ZADD', NODES, int(self.link('TIME')[0]) * 1000 - 6000, 'dead')
         self.assertEqual(self.store.call('prune', *prune), 1)
+        self.assertEqual(self.link('HGET', key('u', 'bob'), 'watch'), 'n1')
         self.assertEqual(self.store.call('prune', *prune), 0)
         self.assertEqual(self.store.live('bob'), ['laptop s2 n1 o 0'])
         self.assertEqual(self.link('HGET', key('u', 'bob'), 'seen'), '12345')
@@ -650,8 +654,17 @@ class Nodes(Case):
     def test_a_node_that_leaves_is_gone_with_its_counters(self):
         self.lease('n1')
         self.link('SET', COUNTERS + 'n1', 5)
-        self.store.call('leave', ['b:{0}:nodes:', COUNTERS + 'n1'], 'n1')
+        self.assertEqual(self.store.call('leave', ['b:{0}:nodes:', COUNTERS + 'n1'], 'n1', 0), 1)
         self.assertEqual(self.link('EXISTS', 'b:{0}:nodes:', COUNTERS + 'n1'), 0)
+
+    def test_a_node_that_only_seems_dead_stays(self):
+        now = self.lease('n1')[0]
+        leave = ['b:{0}:nodes:', COUNTERS + 'n1'], 'n1', 4000
+        self.assertEqual(self.store.call('leave', *leave), 0)
+        self.assertEqual(self.link('EXISTS', 'b:{0}:nodes:'), 1)
+        self.link('ZADD', 'b:{0}:nodes:', now - 5000, 'n1')
+        self.assertEqual(self.store.call('leave', *leave), 1)
+        self.assertEqual(self.link('EXISTS', 'b:{0}:nodes:'), 0)
 
     def test_the_epoch_of_the_store_is_made_once(self):
         self.assertEqual(self.store.call('store', ['b:{0}:store:'], 'first'), 'first')

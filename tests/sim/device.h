@@ -12,7 +12,7 @@
  *   device#4  An own event comes without body only to the session that sent it. A body is that of its op.
  *   device#5  sent speaks the truth: the entry is in the store under that seq, or was, before the store lost it.
  *   device#6  A session begins where the device's cursor is; if the store has another epoch, reset is told before any event.
- *   device#7  Nobody is told that something does not exist which the store has lost in secret.
+ *   device#7  Nobody is told that something does not exist which the store has lost in secret, be it by a list in which it is not.
  *   device#8  A device that has only one connection is not replaced, and one that keeps the rules is not called wrong.
  */
 #pragma once

@@ -76,6 +76,12 @@ struct hub *sites_hub(int index) {
         return &sites[index].hub;
 }
 
+struct slice sites_node(int index) {
+        const struct site *site = &sites[index];
+        bool lives = site->state == SITE_RUNNING || site->state == SITE_DRAINING;
+        return lives ? node_id(site->hub.fanout.node) : SLICE("");
+}
+
 void sites_enter(const void *loop) {
         process.metrics = &sites_of(loop)->slot;
 }

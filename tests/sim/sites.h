@@ -25,6 +25,8 @@ void sites_end_turn(void);
 /* A hub that serves, by chance; -1: none does now. */
 int sites_any(void);
 struct hub *sites_hub(int index);
+/* The id of its node, "" if the hub does not live. */
+struct slice sites_node(int index);
 /* A token of a device, as hello carries it: free() it. */
 char *sites_token(struct slice user, struct slice device);
 

@@ -10,10 +10,8 @@
 #include <uthash.h>
 
 #include "fanout/keys.h"
-#include "fanout/node.h"
 #include "fanout/store.h"
 #include "fanout/words.h"
-#include "hub/hub.h"
 #include "tests/sim/device.h"
 #include "tests/sim/keyspace.h"
 #include "tests/sim/server.h"
@@ -176,6 +174,10 @@ void truth_after_call(struct slice name, size_t keys_count, size_t argc, const s
                 truth_on_delete(args[2]);
         if (slice_is(name, "b1_change") || slice_is(name, "b1_delete"))
                 truth_on_change(args[2]);
+        else if ((slice_is(name, "b1_detach") || slice_is(name, "b1_prune")) && store_int(reply))
+                world_trace("the store: %.*s of %.*s %.*s", (int)name.len, name.ptr, (int)args[2].len, args[2].ptr, (int)args[3].len, args[3].ptr);
+        else if (slice_is(name, "b1_leave"))
+                world_trace("the store: %.*s leaves", (int)args[0].len, args[0].ptr);
         else if (slice_is(name, "b1_attach"))
                 world_trace("the store: attach of %.*s.%.*s, session %.*s on %.*s, again %.*s", (int)args[2].len, args[2].ptr,
                             (int)args[3].len, args[3].ptr, (int)args[5].len, args[5].ptr, (int)args[4].len, args[4].ptr,
@@ -293,7 +295,7 @@ static const char *truth_complain_of_live(int user) {
                         known |= slice_equal(device_user(device_get(i)), truth_user(user)) && slice_equal(device_name(device_get(i)), name) &&
                                  slice_equal(device_session(device_get(i)), session);
                 for (int i = 0; i < SITES; i++)
-                        lives |= sites_hub(i)->fanout.node && slice_equal(node_id(sites_hub(i)->fanout.node), node);
+                        lives |= slice_equal(sites_node(i), node);
                 snprintf(text, sizeof(text), "session %.*s of %s.%.*s on node %.*s is registered and %s", (int)session.len, session.ptr, users[user],
                          (int)name.len, name.ptr, (int)node.len, node.ptr, known ? "its node does not live" : "is none");
                 if (!known || !lives)
