@@ -5,17 +5,19 @@
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/encode.h"
 #include "base/limits.h"
 #include "base/scan.h"
 #include "fanout/fanout.h"
 #include "fanout/store.h"
 #include "fanout/words.h"
 
-enum { REGISTRATION_SHOWN_BYTES = 6, REGISTRATION_HIDDEN_BYTES = 16 };
+enum { REGISTRATION_SHOWN_BYTES = 6, REGISTRATION_HIDDEN_BYTES = 16, REGISTRATION_DIGEST_BYTES = 32 };
 
 /* ---- the check ---- */
 
@@ -83,22 +85,94 @@ struct registration_job {
         void *arg;
 };
 
-static int registration_send(struct call *call, store_reply_fn on_reply, registration_done_fn done, void *arg) {
-        struct registration_job *job = malloc(sizeof(*job));
-        if (!job)
-                return -ENOMEM;
-        *job = (struct registration_job){ done, arg };
-        int r = store_call_send(call, on_reply, job);
+static void registration_end(struct registration_job *job, int answer) {
+        job->done(job->arg, answer);
+        free(job);
+}
+
+/* What sending a call gave: unless 0, its job is over. */
+static int registration_result(int r, void *take_job) {
         if (r)
-                free(job);
+                free(take_job);
         return r > 0 ? FANOUT_E_UNAVAILABLE : r;
 }
 
+/* A registration under way: register -> claim its token [-> let the former holder release it -> claim it again]. */
+struct registration_claim {
+        struct registration_job job;
+        struct fanout *fanout;
+        struct slice user, device, provider, token; /* behind the struct */
+        char digest[REGISTRATION_DIGEST_BYTES + 1];
+        char former[2 * LIMIT_ID_BYTES + 2];        /* <user> <device> */
+        char texts[];
+};
+
+static struct registration_claim *registration_claim_new(struct fanout *fanout, struct slice user, struct slice device,
+                                                         const struct registration *registration) {
+        unsigned char digest[EVP_MAX_MD_SIZE];
+        struct slice token = registration->token;
+        struct registration_claim *claim = calloc(1, sizeof(*claim) + user.len + device.len + registration->provider.len + token.len);
+        if (!claim)
+                return NULL;
+        char *text = claim->texts;
+        claim->fanout = fanout;
+        claim->user = slice_copy(&text, user);
+        claim->device = slice_copy(&text, device);
+        claim->provider = slice_copy(&text, registration->provider);
+        claim->token = slice_copy(&text, token);
+        if (!EVP_Digest(token.ptr, token.len, digest, NULL, EVP_sha256(), NULL))
+                abort(); /* SHA-256 is always there */
+        claim->digest[encode_base64url(digest, REGISTRATION_DIGEST_BYTES * 3 / 4, claim->digest)] = '\0';
+        return claim;
+}
+
+static void registration_on_claimed(void *arg, const struct redisReply *reply);
+
+static int registration_claim_token(struct registration_claim *claim) {
+        struct call *call = store_call(claim->fanout->store, "push_claim");
+        store_call_key(call, KEY_TOKEN, slice_of(claim->digest));
+        store_call_arg(call, claim->user);
+        store_call_arg(call, claim->device);
+        store_call_arg_text(call, claim->former);
+        store_call_arg_int(call, INT64_C(1000) * LIMIT_PUSH_TOKEN_AGE_S);
+        return store_call_send(call, registration_on_claimed, claim);
+}
+
+static void registration_on_released(void *arg, const struct redisReply *reply) {
+        struct registration_claim *claim = arg;
+        if (!reply || registration_claim_token(claim))
+                registration_end(&claim->job, FANOUT_E_UNAVAILABLE);
+}
+
+static void registration_on_claimed(void *arg, const struct redisReply *reply) {
+        struct registration_claim *claim = arg;
+        struct slice holder = reply ? store_text(reply) : SLICE("");
+        if (!reply || holder.len == 0 || holder.len >= sizeof(claim->former)) {
+                registration_end(&claim->job, reply ? 0 : FANOUT_E_UNAVAILABLE);
+                return;
+        }
+        memcpy(claim->former, holder.ptr, holder.len);
+        claim->former[holder.len] = '\0';
+        struct slice device = { claim->former, holder.len }, user = words_take(&device, ' ');
+        struct call *call = store_call(claim->fanout->store, "push_release");
+        store_call_key(call, KEY_USER, user);
+        store_call_key(call, KEY_PUSH, user);
+        store_call_arg(call, device);
+        store_call_arg(call, claim->provider);
+        store_call_arg(call, claim->token);
+        if (store_call_send(call, registration_on_released, claim))
+                registration_end(&claim->job, FANOUT_E_UNAVAILABLE);
+}
+
 static void registration_on_set(void *arg, const struct redisReply *reply) {
-        struct registration_job *job = arg;
+        struct registration_claim *claim = arg;
         bool ok = reply && slice_is(store_text(store_item(reply, 0)), "ok");
-        job->done(job->arg, !reply ? FANOUT_E_UNAVAILABLE : ok ? 0 : FANOUT_E_CONFLICT);
-        free(job);
+        if (!ok)
+                registration_end(&claim->job, reply ? FANOUT_E_CONFLICT : FANOUT_E_UNAVAILABLE);
+        else if (slice_is(claim->provider, "webhook")) /* its receiver tells users apart: what is a token there, any may have */
+                registration_end(&claim->job, 0);
+        else if (registration_claim_token(claim))
+                registration_end(&claim->job, FANOUT_E_UNAVAILABLE);
 }
 
 int registration_set(struct fanout *fanout, struct slice user, struct slice device, const struct registration *registration,
@@ -111,6 +185,10 @@ int registration_set(struct fanout *fanout, struct slice user, struct slice devi
         buf_add_slice(&where, registration->env.len ? registration->env : SLICE("production"));
         if (buf_failed(&where))
                 return -ENOMEM;
+        struct registration_claim *claim = registration_claim_new(fanout, user, device, registration);
+        if (!claim)
+                return -ENOMEM;
+        claim->job = (struct registration_job){ done, arg };
         struct call *call = store_call(fanout->store, "push_register");
         store_call_key(call, KEY_USER, user);
         store_call_key(call, KEY_PUSH, user);
@@ -119,22 +197,25 @@ int registration_set(struct fanout *fanout, struct slice user, struct slice devi
         store_call_arg(call, buf_slice(&where));
         store_call_arg(call, registration->token);
         store_call_arg_int(call, LIMIT_DEVICES);
-        return registration_send(call, registration_on_set, done, arg);
+        return registration_result(store_call_send(call, registration_on_set, claim), claim);
 }
 
 static void registration_on_removed(void *arg, const struct redisReply *reply) {
         struct registration_job *job = arg;
-        job->done(job->arg, !reply ? FANOUT_E_UNAVAILABLE : store_int(reply) ? 0 : FANOUT_E_NOT_FOUND);
-        free(job);
+        registration_end(job, !reply ? FANOUT_E_UNAVAILABLE : store_int(reply) ? 0 : FANOUT_E_NOT_FOUND);
 }
 
 int registration_remove(struct fanout *fanout, struct slice user, struct slice device, struct slice provider, registration_done_fn done, void *arg) {
+        struct registration_job *job = malloc(sizeof(*job));
+        if (!job)
+                return -ENOMEM;
+        *job = (struct registration_job){ done, arg };
         struct call *call = store_call(fanout->store, "push_unregister");
         store_call_key(call, KEY_USER, user);
         store_call_key(call, KEY_PUSH, user);
         store_call_arg(call, device);
         store_call_arg(call, provider);
-        return registration_send(call, registration_on_removed, done, arg);
+        return registration_result(store_call_send(call, registration_on_removed, job), job);
 }
 
 /* ---- what is stored ---- */

@@ -175,6 +175,7 @@ static void tend_users(struct tend *tend) {
                 store_call_key(call, KEY_INBOX, user);
                 store_call_key(call, KEY_DEVICES, user);
                 store_call_key(call, KEY_RECEIPTS, user);
+                store_call_key(call, KEY_PUSH, user);
         }
         store_call_arg_int(call, tend->ages.device_ms);
         store_call_arg_int(call, tend->ages.inbox_ms);

@@ -63,6 +63,7 @@ int registry_attach(struct fanout *fanout, const struct registry_session *sessio
         store_call_key(call, KEY_DEVICES, session->user);
         /* Of another partition: with more than one owner each would need an epoch of its own. */
         store_call_key_in(call, KEY_STORE, 0, SLICE("store"));
+        store_call_key(call, KEY_PUSH, session->user);
         store_call_arg_channels(call, partition_of(session->user));
         store_call_arg(call, session->user);
         store_call_arg(call, session->device);
@@ -93,6 +94,7 @@ int registry_visit(struct fanout *fanout, const struct registry_session *session
         store_call_key(call, KEY_DEVICES, session->user);
         /* Of another partition: with more than one owner each would need an epoch of its own. */
         store_call_key_in(call, KEY_STORE, 0, SLICE("store"));
+        store_call_key(call, KEY_PUSH, session->user);
         store_call_arg(call, session->device);
         store_call_arg_text(call, store_epoch(fanout->store));
         store_call_arg(call, session->epoch);

@@ -45,6 +45,22 @@ local function due_raise(user_key, user, pd, nodes, wanted)
   return due_put(user_key, user, class, at)
 end
 
+-- A device can be pushed to no more, and nothing is owed to it. Gives whether it was registered.
+local function due_unregister(user_key, push_key, device)
+  if redis.call('HDEL', push_key, 'g:' .. device, 'd:' .. device) == 0 then
+    return false
+  end
+  if redis.call('HGET', user_key, 'pd') == '0' then -- else whoever looks next will see
+    for _, field in ipairs(redis.call('HKEYS', push_key)) do
+      if string.sub(field, 1, 2) == 'g:' then
+        return true
+      end
+    end
+    redis.call('HDEL', user_key, 'pd')
+  end
+  return true
+end
+
 -- Puts entry seq of conv into the inboxes of users (names[first …], keys in pairs from key on). A user whose inbox points to
 -- seq already, or who is no member, is passed over: a repeated or overtaken call is harmless. A user who misses earlier
 -- entries gets pointers to them too, so seq has no hole. wanted: see due_wanted(); the sender's own devices are never pushed to.

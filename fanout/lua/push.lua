@@ -10,6 +10,7 @@
 --   push#2  When a worker lets go of a user, the user is on the due set for the earliest due of all its d: and e: fields, at once if
 --           the inbox has grown meanwhile, and on no set if nothing is owed. So nothing is lost with a worker.
 --   push#3  A registration ends only if it is still the one that was tried.
+--   push#4  A token is registered for one device of one user: the latest.
 
 -- Puts the user on the set for class and time, or takes it off (class nil).
 local function due_settle(user_key, due, user, class, at, registered)
@@ -346,17 +347,36 @@ redis.register_function('b1_push_register', function(keys, args)
   return { 'ok' }
 end)
 
+-- b1_push_claim: who has a token now? A phone on which another user signs in keeps its token, and what is pushed to the former one must not
+-- reach the latter. Called once the device is registered: what has the token then is asked to let go of it (b1_push_release), and the token
+-- claimed again, with former. So of two who register at the same time the later has it.
+-- KEYS token   ARGV user, device, former ('' at first), ttl_ms   gives '' (it is ours), or who has it: <user> <device>
+redis.register_function('b1_push_claim', function(keys, args)
+  local ours, holder = args[1] .. ' ' .. args[2], redis.call('GET', keys[1])
+  if holder and holder ~= ours and holder ~= args[3] then
+    return holder
+  end
+  redis.call('SET', keys[1], ours, 'PX', args[4])
+  return ''
+end)
+
+-- b1_push_release: a device lets go of a token, if it still has it.   KEYS user, push   ARGV device, provider, token   gives 1, or 0 if it had another
+redis.register_function('b1_push_release', function(keys, args)
+  local provider, token = string.match(redis.call('HGET', keys[2], 'g:' .. args[1]) or '', '^(%S+) %S+ %S+ %d+ (.*)$')
+  if provider ~= args[2] or token ~= args[3] then
+    return 0
+  end
+  due_unregister(keys[1], keys[2], args[1])
+  return 1
+end)
+
 -- b1_push_unregister: not any more.   KEYS user, push   ARGV device, provider ('' any)   gives 1, or 0 if it was not registered
 redis.register_function('b1_push_unregister', function(keys, args)
   local old = redis.call('HGET', keys[2], 'g:' .. args[1])
   if not old or (args[2] ~= '' and string.match(old, '^%S+') ~= args[2]) then
     return 0
   end
-  redis.call('HDEL', keys[2], 'g:' .. args[1], 'd:' .. args[1])
-  local _, _, registered = due_of_all(keys[2])
-  if not registered and redis.call('HGET', keys[1], 'pd') == '0' then
-    redis.call('HDEL', keys[1], 'pd')
-  end
+  due_unregister(keys[1], keys[2], args[1])
   return 1
 end)
 

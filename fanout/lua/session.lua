@@ -28,8 +28,8 @@ local function write_live(user_key, lines)
   return live
 end
 
--- A user has so many devices at most: the one not seen for longest makes room for a new one.
-local function make_room(devices_key, devices_max)
+-- A user has so many devices at most: the one not seen for longest makes room for a new one, and is pushed to no more.
+local function make_room(user_key, devices_key, push_key, devices_max)
   if redis.call('HLEN', devices_key) < devices_max then
     return
   end
@@ -42,11 +42,12 @@ local function make_room(devices_key, devices_max)
     end
   end
   redis.call('HDEL', devices_key, oldest_device)
+  due_unregister(user_key, push_key, oldest_device)
 end
 
 -- b1_attach: a session of a device begins.
 --
--- KEYS  user, inbox, devices, store
+-- KEYS  user, inbox, devices, store, push
 -- ARGV  channels, counters, user, device, node, session, flags, epoch of the store, cursor's epoch ('' none), cursor's n,
 --       devices_max, again (1: a session that exists registers anew after its node was thought dead), opened, told (with again: the
 --       highest n that the session was told)
@@ -133,7 +134,7 @@ register_freeing('b1_attach', function(keys, args)
   if not cursor then
     fresh = 1
     cursor = head
-    make_room(keys[3], tonumber(args[11]))
+    make_room(keys[1], keys[3], keys[5], tonumber(args[11]))
   end
   if args[9] ~= '' then
     local n = tonumber(args[10])

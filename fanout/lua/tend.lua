@@ -82,12 +82,14 @@ local function tend_receipts(receipts_key, base, head)
   end
 end
 
--- The devices that are kept hold back what they have not acknowledged. Returns the lowest of their cursors and how many were forgotten.
-local function tend_devices(devices_key, packed, sessions, oldest, head)
+-- The devices that are kept hold back what they have not acknowledged; the others are pushed to no more. Returns the lowest of the cursors
+-- and how many devices were forgotten.
+local function tend_devices(user_key, devices_key, push_key, packed, sessions, oldest, head)
   local low, forgotten = head, 0
   for device, words in pairs(packed) do
     if words.seen < oldest and not sessions[device] then
       redis.call('HDEL', devices_key, device)
+      due_unregister(user_key, push_key, device)
       forgotten = forgotten + 1
     else
       low = math.min(low, words.cursor)
@@ -97,12 +99,12 @@ local function tend_devices(devices_key, packed, sessions, oldest, head)
 end
 
 -- b1_tend_users: forgets devices that were away for too long, and events that all devices have or that are too old.
--- KEYS user, inbox, devices, receipts of each   ARGV device_age_ms, inbox_age_ms (0: no limit)
+-- KEYS user, inbox, devices, receipts, push of each   ARGV device_age_ms, inbox_age_ms (0: no limit)
 -- gives for each {devices forgotten, events that some device had not acknowledged, events dropped in all, node, seen …}: the nodes that it
 -- has sessions on or is followed by, for the caller to know whether they live
 register_freeing('b1_tend_users', function(keys, args)
   local now, out = now_ms(), {}
-  for k = 1, #keys, 4 do
+  for k = 1, #keys, 5 do
     local user_key, inbox_key = keys[k], keys[k + 1]
     local h = redis.call('HMGET', user_key, 'base', 'live', 'watch', 'marks')
     local base = tonumber(h[1]) or 0
@@ -115,7 +117,7 @@ register_freeing('b1_tend_users', function(keys, args)
       seen_of[all[i]] = tonumber(seen)
     end
     local sessions, nodes = tend_nodes(h[2], h[3], seen_of)
-    local low, forgotten = tend_devices(keys[k + 2], packed, sessions, now - tonumber(args[1]), head)
+    local low, forgotten = tend_devices(user_key, keys[k + 2], keys[k + 4], packed, sessions, now - tonumber(args[1]), head)
     local old, marks = 0, ''
     if tonumber(args[2]) > 0 and low < head then
       old, marks = tend_marks(h[4], head, tonumber(args[2]), now)

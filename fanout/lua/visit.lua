@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- b1_visit: a device comes for one sync, without a session.
 --
--- KEYS  user, inbox, devices, store
+-- KEYS  user, inbox, devices, store, push
 -- ARGV  device, epoch of the store, cursor's epoch ('' none), cursor's n, devices_max, ack (-1: none)
 -- gives {'ok', epoch, cursor, head, base, fresh, reset} as b1_attach does | {'err', code}
 --
@@ -39,7 +39,7 @@ register_freeing('b1_visit', function(keys, args)
     redis.call('HSET', keys[1], 'epoch', epoch)
   end
   if not stored then
-    make_room(keys[3], tonumber(args[5]))
+    make_room(keys[1], keys[3], keys[5], tonumber(args[5]))
   end
   redis.call('HSET', keys[3], device, (stored or text(cursor)) .. ' ' .. text(now_ms()) .. (rest or ''))
   return { 'ok', epoch, cursor, head, base, fresh, reset }

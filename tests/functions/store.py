@@ -231,7 +231,7 @@ class Store:
     def attach(self, user, device, session, node='n1', flags='o', epoch='', cursor=0, devices_max=64, again=0, store_epoch='ue', opened=0, told=0):
         if self.link('HGET', STORE, 'epoch') != store_epoch:
             self.link('HSET', STORE, 'epoch', store_epoch)
-        return self.call('attach', self.pairs([user], 'uid') + [STORE], CHANNELS, COUNTERS, user, device, node, session, flags, store_epoch, epoch,
+        return self.call('attach', self.pairs([user], 'uid') + [STORE, key('push', user)], CHANNELS, COUNTERS, user, device, node, session, flags, store_epoch, epoch,
                          cursor, devices_max, again, opened, told)
 
     def detach(self, user, device, session):
@@ -243,7 +243,7 @@ class Store:
     # ---- what grows old ----
 
     def tend_users(self, *users, device_ms=1000000, inbox_ms=0):
-        return self.call('tend_users', self.pairs(users, 'uidr'), device_ms, inbox_ms)
+        return self.call('tend_users', self.pairs(users, ['u', 'i', 'd', 'r', 'push']), device_ms, inbox_ms)
 
     def tend_conv(self, conv, age_ms=0, upto='', silent_ms=10 ** 12):
         return self.call('tend_convs', [key(letter, conv) for letter in 'clsLoO'], age_ms, silent_ms, upto)[0]

@@ -553,7 +553,7 @@ class Attach(Case):
     def test_nobody_is_registered_under_an_epoch_that_is_over(self):
         self.store.attach('bob', 'phone', 's1', store_epoch='old')
         self.link('FLUSHALL')
-        keys = self.store.pairs(['bob'], 'uid') + [STORE]
+        keys = self.store.pairs(['bob'], 'uid') + [STORE, key('push', 'bob')]
         attach = [CHANNELS, COUNTERS, 'bob', 'phone', 'n1', 's1', 'o', 'old', '', 0, 64, 0, 0, 0]
         self.assertEqual(self.store.call('attach', keys, *attach), ['err', 'unavailable'])
         self.assertEqual(self.store.call('visit', keys, 'phone', 'old', '', 0, 64, -1), ['err', 'unavailable'])

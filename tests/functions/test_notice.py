@@ -123,7 +123,7 @@ class Visit(Case):
 
     def visit(self, device='phone', epoch='', cursor=0, ack=-1, devices_max=64, store_epoch='ue'):
         self.link('HSET', STORE, 'epoch', store_epoch)
-        return self.store.call('visit', self.store.pairs(['bob'], 'uid') + [STORE], device, store_epoch, epoch, cursor, devices_max, ack)
+        return self.store.call('visit', self.store.pairs(['bob'], 'uid') + [STORE, key('push', 'bob')], device, store_epoch, epoch, cursor, devices_max, ack)
 
     def packed(self, device='phone'):
         return self.link('HGET', key('d', 'bob'), device)

@@ -41,6 +41,12 @@ class Push(Case):
     def unregister(self, device='phone', provider=''):
         return self.store.call('push_unregister', [key('u', 'bob'), key('push', 'bob')], device, provider)
 
+    def claim(self, user='bob', device='phone', former=''):
+        return self.store.call('push_claim', [key('token', 'digest')], user, device, former, 1000000)
+
+    def release(self, device='phone', provider='fcm', token='token'):
+        return self.store.call('push_release', [key('u', 'bob'), key('push', 'bob')], device, provider, token)
+
     def send(self, op, due='3 5000', plan='', sender='alice', **more):
         return self.store.append('room', sender, op, ['alice', 'bob'], due=due, plan=plan, **more)
 
@@ -231,6 +237,40 @@ class Push(Case):
         self.assertEqual(self.unregister(provider='fcm'), 1)
         self.assertEqual(self.unregister(), 0)
         self.assertEqual(self.link('EXISTS', key('push', 'bob')), 0)
+        self.assertIsNone(self.pd())
+
+    def test_it_ends_with_its_device_by_age_or_to_make_room_and_others_stay(self):
+        self.store.attach('bob', 'phone', 's1')
+        self.store.detach('bob', 'phone', 's1')
+        self.register()
+        self.register('pad', token='another')
+        self.set_seen('bob', 'phone', 0, 2000000)
+        self.assertEqual(self.store.tend_users('bob')[0][0], 1)
+        self.assertEqual(sorted(self.link('HKEYS', key('push', 'bob'))), ['d:pad', 'g:pad'])
+        self.assertEqual(self.pd(), '0')
+        self.store.attach('bob', 'pad', 's2', devices_max=1)
+        self.store.attach('bob', 'laptop', 's3', devices_max=1)
+        self.assertEqual(self.link('EXISTS', key('push', 'bob')), 0)
+        self.assertIsNone(self.pd())
+        self.send('a')
+        self.assertIsNone(self.due())
+
+    def test_a_token_is_claimed_only_once_who_had_it_was_asked_to_let_go(self):
+        self.assertEqual(self.claim(), '')
+        self.assertEqual(self.claim(), '')
+        self.assertEqual(self.claim('ann', 'phone'), 'bob phone')
+        self.assertEqual(self.claim('ann', 'phone', former='eve phone'), 'bob phone')
+        self.assertEqual(self.claim('ann', 'phone', former='bob phone'), '')
+        self.assertEqual(self.claim(), 'ann phone')
+        self.assertGreater(self.link('PTTL', key('token', 'digest')), 900000)
+
+    def test_a_device_lets_go_of_a_token_only_if_it_still_has_it(self):
+        self.register()
+        self.assertEqual(self.release(token='another'), 0)
+        self.assertEqual(self.release(provider='apns'), 0)
+        self.assertEqual(self.release('pad'), 0)
+        self.assertEqual(self.pd(), '0')
+        self.assertEqual(self.release(), 1)
         self.assertIsNone(self.pd())
 
     def dead(self, since, tried=None):
