@@ -106,7 +106,8 @@ static void program_on_term(uv_signal_t *handle, int number) {
         if (program->drain_ends_ms)
                 return;
         log_info("The push worker drains.");
-        program->drain_ends_ms = uv_now(&program->loop) + PROGRAM_DRAIN_MS;
+        int64_t drain_ms = (program->config ? program->config : program->options->config)->drain_ms;
+        program->drain_ends_ms = uv_now(&program->loop) + (uint64_t)(drain_ms < PROGRAM_DRAIN_MS ? drain_ms : PROGRAM_DRAIN_MS);
         dispatch_drain(program->dispatch, program_on_idle, program);
 }
 

@@ -14,7 +14,7 @@
 #include "push/account.h"
 #include "push/http2.h"
 
-enum { CLOSE_MS = 5000 }; /* what is under way may take so long when the worker ends */
+enum { CLOSE_MS = 4000 }; /* what is under way may take so long when the worker ends: less than the supervisor waits beyond drain_ms */
 
 struct member {
         struct list link; /* in members, or in leaving */

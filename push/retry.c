@@ -81,6 +81,8 @@ int64_t retry_wait_ms(enum push_provider provider, enum push_class class, int st
                 return by_rule(&throttled_rules[provider], attempt, random);
         case PUSH_AUTH_BAD:
                 return AUTH_LEAST_MS + (int64_t)(random % AUTH_SPREAD_MS);
+        case PUSH_DEFERRED: /* it was let go of as this worker ends: the next one may begin at once */
+                return 0;
         case PUSH_UNKNOWN:
                 return UNKNOWN_MS + (int64_t)(random % (UNKNOWN_MS / 2));
         default:

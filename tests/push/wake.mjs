@@ -56,7 +56,7 @@ const connect = async (user, acks = true) => {
   await device.start();
   return device;
 };
-const pushPid = () => hub.children().find(({ comm }) => comm === 'belfry-push')?.pid;
+const pushPid = (of) => of.children().find(({ comm }) => comm === 'belfry-push')?.pid;
 // Something that comes later than all that is under way for another user: the worker has looked at him by then.
 const settled = async () => {
   const other = await someone();
@@ -226,14 +226,18 @@ await tap.run(`of ${MESSAGES} messages in any order to devices that come and go,
   expect(pushes >= all.length, 'all who are away are pushed to');
 });
 
-await tap.run('kill -9 of the push worker at any moment: nothing is lost, and what is sent again has the same id', async () => {
+await tap.run('two push workers share the work; kill -9 of either at any moment: nothing is lost, and what is sent again has the same id', async () => {
+  const other = await new Hub({ name: 'n2', workers: 1, redis: `unix://${hub.redisSocket()}`, args: ['--config', join(data, 'belfry.ini')] }).start();
+  const hubs = [hub, other], looks = async (from) => (await from.api.metrics()).belfry_push_looks_total.push;
+  await eventually(() => hubs.every((each) => /share the partitions. workers=2/.test(each.log(Infinity))), 'both know of each other');
+  const before = await Promise.all(hubs.map(looks));
   const all = await Promise.all(Array.from({ length: 40 }, () => someone()));
   const killed = [];
   let count = 0;
   receiver.script = () => {
     count += 1;
     if (count % 25 === 0 && killed.length < 2) {
-      const pid = pushPid();
+      const pid = pushPid(hubs[killed.length]);
       if (pid) {
         killed.push(pid);
         process.kill(pid, 'SIGKILL');
@@ -249,7 +253,10 @@ await tap.run('kill -9 of the push worker at any moment: nothing is lost, and wh
   const repeats = all.flatMap((user) => receiver.of(user)).length - all.length * 3;
   for (const user of all)
     for (const op of ops(user)) expect(new Set(receiver.of(user).filter(({ event }) => event.data.op === op).map(({ id }) => id)).size === 1, `${op} of ${user} has several ids`);
+  const after = await Promise.all(hubs.map(looks));
+  expect(after.every((count, i) => count > before[i]), () => `both worked: looks ${told(before)}, then ${told(after)}`);
   tap.note(`${killed.length} kills, ${repeats} pushes sent again`);
+  await other.stop();
 });
 
 await hub.stop();

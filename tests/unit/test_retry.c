@@ -46,6 +46,7 @@ static void each_provider_waits_at_least_what_it_asks_for(void **state) {
                 { PUSH_WEBHOOK, PUSH_TRANSIENT, 500, 1, 300000, 60000 },
                 { PUSH_WEBHOOK, PUSH_TRANSIENT, 500, 8, DAY_MS, DAY_MS / 5 },
                 { PUSH_APNS, PUSH_UNKNOWN, 418, 0, 60000, 29999 },
+                { PUSH_WEBHOOK, PUSH_DEFERRED, 0, 9, 0, 0 },             /* the worker ends: the next may begin at once */
         };
         for (size_t i = 0; i < COUNT(rows); i++) {
                 int64_t least = wait_ms(rows[i].provider, rows[i].class, rows[i].status, rows[i].attempt, LEAST);
