@@ -479,6 +479,8 @@ static int channel_answer(const struct redisReply *reply) {
         struct slice code = store_text(store_item(reply, 1)); /* or the epoch */
         if (!slice_is(store_text(store_item(reply, 0)), "err"))
                 return code.len < CHANNEL_EPOCH_BYTES ? 0 : FANOUT_E_UNAVAILABLE;
+        if (slice_is(code, "unavailable"))
+                return FANOUT_E_UNAVAILABLE; /* the store is another one, which will be told */
         return slice_is(code, "forbidden") ? FANOUT_E_FORBIDDEN : slice_is(code, "no_channel") ? FANOUT_E_NO_CHANNEL : FANOUT_E_NOT_FOUND;
 }
 
@@ -526,8 +528,10 @@ static void channel_ask_who(struct channel *channel) {
         store_call_key(call, KEY_CONV, channel_conv(channel));
         store_call_key(call, KEY_MEMBERS, channel_conv(channel));
         store_call_key(call, KEY_LOG, channel_conv(channel));
+        store_call_key_in(call, KEY_STORE, 0, SLICE("store"));
         store_call_arg(call, node_id(table->fanout->node));
         store_call_arg_int(call, 1);
+        store_call_arg_text(call, store_epoch(table->fanout->store));
         struct list *link;
         for (int looks = 0; looks < CHANNEL_CHECK_LOOKS && count < CHANNEL_CHECK_USERS && (link = list_first(&channel->unchecked)); looks++) {
                 struct channel_sub *sub = LIST_CONTAINER(link, struct channel_sub, check);
@@ -662,8 +666,10 @@ int channel_subscribe(struct channel_table *table, struct channel_sub *sub, stru
         store_call_key(call, KEY_CONV, conv);
         store_call_key(call, KEY_MEMBERS, conv);
         store_call_key(call, KEY_LOG, conv);
+        store_call_key_in(call, KEY_STORE, 0, SLICE("store"));
         store_call_arg(call, node_id(table->fanout->node));
         store_call_arg_int(call, sub->granted);
+        store_call_arg_text(call, store_epoch(table->fanout->store));
         store_call_arg(call, sub->user);
         int r = store_call_send(call, channel_on_followed, ask);
         if (r) {

@@ -4,6 +4,7 @@
  *
  * A message is  <letter> <counter> <header> \n <user n user n …> \n <body>
  *      M  entry    R  receipt    J  member    X  notification    K  kick    P  presence    T  typing    S  signal    N  a new node    B  the probe
+ *      E  the user's epoch is new
  *      C  entry of a channel     D  who may read a channel changed: both are for channel.c, and name no users
  *
  * Time of a lost message, at worst:
@@ -339,6 +340,16 @@ static void node_on_kick(struct node *node, struct node_message *message) {
         }
 }
 
+static void node_give_epoch(struct node *node, struct slice user) {
+        struct audience *audience = node_audience(node, user);
+        if (!audience)
+                return;
+        LIST_FOR_EACH(link, &audience->subs) {
+                struct subscriber *subscriber = LIST_CONTAINER(link, struct subscriber, link);
+                subscriber->calls->on_epoch(subscriber);
+        }
+}
+
 struct node_ephemeral {
         struct slice but_user, but_session; /* who does not get it */
         struct frame *frame;
@@ -488,6 +499,9 @@ static void node_on_message(struct node *node, struct slice channel, struct slic
                 break;
         case 'K':
                 node_on_kick(node, &message);
+                break;
+        case 'E':
+                node_give_epoch(node, message.header);
                 break;
         case 'P':
                 node_on_presence(node, &message, live);

@@ -34,6 +34,8 @@ struct subscriber_calls {
         void (*on_head)(struct subscriber *subscriber, uint64_t n);
         /* Another session of the device took over, or the backend ended this one. */
         void (*on_kick)(struct subscriber *subscriber, int close_code);
+        /* The store lost some of the user's past, and the inbox has another epoch. */
+        void (*on_epoch)(struct subscriber *subscriber);
         /* A whole frame that may be dropped; borrowed. */
         void (*on_ephemeral)(struct subscriber *subscriber, struct frame *frame);
 };

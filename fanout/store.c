@@ -50,6 +50,8 @@ struct store {
         struct buf library;
         char version[41];
         char epoch[64];
+        char witness[32];     /* a node, */
+        int64_t witness_ms;   /* and when its lease was renewed, 0 unknown */
         bool up, asking, given_up;
         uint64_t refused, refused_said_ms; /* calls since it was said */
         void (*on_closed)(void *context);
@@ -315,8 +317,18 @@ static void store_on_epoch(struct link *link, struct redisReply *reply, void *ar
         store->epoch[epoch.len] = '\0';
         if (changed)
                 log_error("The store has lost its past: its epoch is new. epoch=%s", store->epoch);
+        if (changed)
+                store->witness_ms = 0; /* it has done its work */
         store->up = true;
         store->options.on_up(store->options.context, changed);
+}
+
+void store_witness(struct store *store, struct slice node, int64_t renewed_ms) {
+        if (node.len >= sizeof(store->witness))
+                return;
+        memcpy(store->witness, node.ptr, node.len);
+        store->witness[node.len] = '\0';
+        store->witness_ms = renewed_ms;
 }
 
 static void store_ask_epoch(struct store *store) {
@@ -324,7 +336,11 @@ static void store_ask_epoch(struct store *store) {
         chance_hex(fresh, STORE_EPOCH_BYTES);
         struct call *call = store_call(store, "store");
         store_call_key_in(call, KEY_STORE, 0, SLICE("store"));
+        store_call_key_in(call, KEY_NODES, 0, SLICE(""));
         store_call_arg_text(call, fresh);
+        store_call_arg_text(call, store->epoch);
+        store_call_arg_text(call, store->witness);
+        store_call_arg_int(call, store->witness_ms);
         store->asking = store_send_now(store, call, store_on_epoch, store) == 0;
 }
 

@@ -48,6 +48,9 @@ void store_close(struct store *store, void (*on_closed)(void *context), void *co
 /* Once a second: notices a store that was wiped while we were connected, and asks again where the first answer was an error. */
 void store_tick(struct store *store);
 
+/* The store has confirmed that the lease of this node was renewed then, by its own clock: if it knows less one day, it went back in time. */
+void store_witness(struct store *store, struct slice node, int64_t renewed_ms);
+
 bool store_is_up(const struct store *store);
 const char *store_epoch(const struct store *store);  /* "" before the first on_up */
 const char *store_prefix(const struct store *store);

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "fanout/inbox.h"
+#include "fanout/store.h"
 #include "hub/hub.h"
 #include "hub/peer.h"
 #include "hub/protocol.h"
@@ -342,11 +343,20 @@ static void session_cancel_page(struct session *session) {
         session_unref(session);
 }
 
+/* The inbox has another epoch, of the store as we know it; when the store has another one, that will be told (store.h). */
+static bool session_is_behind(const struct session *session, const char *epoch) {
+        const char *known = store_epoch(session->hub->fanout.store);
+        size_t len = strlen(known);
+        return strcmp(epoch, session->epoch) != 0 && strncmp(epoch, known, len) == 0 && (epoch[len] == '\0' || epoch[len] == '.');
+}
+
 static void session_on_page(void *arg, const struct inbox_page *result) {
         struct session *session = arg;
         session->page = NULL;
         if (session_is_open(session) && result->answer)
                 session_page_again(session);
+        else if (session_is_open(session) && session_is_behind(session, result->epoch))
+                session_attach_again(session);
         /* After a lost past the session attaches anew. */
         if (session_is_open(session) && !result->answer && !session->again && strcmp(result->epoch, session->epoch) == 0) {
                 session->head_unsure = false;
@@ -453,6 +463,10 @@ static void session_on_kick(struct subscriber *subscriber, int close_code) {
         session_close(session_of(subscriber), (enum close_code)close_code);
 }
 
+static void session_on_epoch(struct subscriber *subscriber) {
+        session_attach_again(session_of(subscriber));
+}
+
 /* False: there was no room for it. */
 static bool session_give_ephemeral(struct session *session, struct frame *frame) {
         if (!session_is_open(session))
@@ -479,6 +493,7 @@ static const struct subscriber_calls session_subscriber_calls = {
         .on_event = session_on_event,
         .on_head = session_on_head,
         .on_kick = session_on_kick,
+        .on_epoch = session_on_epoch,
         .on_ephemeral = session_on_ephemeral,
 };
 

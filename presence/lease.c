@@ -173,6 +173,7 @@ static void lease_on_reply(void *arg, const struct redisReply *reply) {
         if (broken)
                 lease->since_ms = now_ms;
         lease->now_ms = now_ms;
+        store_witness(lease->fanout->store, node_id(lease->fanout->node), now_ms);
         lease->answered_ms = clock_monotonic_ms();
         lease->held = true;
         for (size_t i = 1; i + 1 < store_count(reply); i += 2) {

@@ -33,9 +33,13 @@ local function has_node(subs, node)
 end
 
 -- b1_follow: a node follows a channel; and who of the users may read it.
--- KEYS conv, members, log   ARGV node, keep (1: whoever of the users may read), users …
+-- Its epoch becomes that of the store, so that whoever knows it from before the store went back in time is told.
+-- KEYS conv, members, log, store   ARGV node, keep (1: whoever of the users may read), epoch of the store, users …
 -- gives {'ok', epoch, seq, seq of the log's first entry (seq + 1 if it is empty), public, 1 or 0 for each user …} | {'err', code}
 register_freeing('b1_follow', function(keys, args)
+  if redis.call('HGET', keys[4], 'epoch') ~= args[3] then
+    return { 'err', 'unavailable' }
+  end
   local h = redis.call('HMGET', keys[1], 'kind', 'epoch', 'seq', 'public', 'subs')
   if not h[1] then
     return { 'err', 'not_found' }
@@ -43,11 +47,14 @@ register_freeing('b1_follow', function(keys, args)
   if h[1] ~= 'channel' then
     return { 'err', 'no_channel' }
   end
+  if h[2] ~= args[3] then
+    redis.call('HSET', keys[1], 'epoch', args[3])
+  end
   local keep = args[2] == '1' or h[4] == '1'
   local seq = tonumber(h[3])
   local first = redis.call('XRANGE', keys[3], '-', '+', 'COUNT', 1)[1]
-  local out = { 'ok', h[2], seq, first and tonumber(string.match(first[1], '^%d+')) or seq + 1, h[4] == '1' and 1 or 0 }
-  for i = 3, #args do
+  local out = { 'ok', args[3], seq, first and tonumber(string.match(first[1], '^%d+')) or seq + 1, h[4] == '1' and 1 or 0 }
+  for i = 4, #args do
     local may = h[4] == '1' or redis.call('HEXISTS', keys[2], args[i]) == 1
     keep = keep or may
     out[#out + 1] = may and 1 or 0

@@ -1,8 +1,16 @@
 -- SPDX-License-Identifier: Apache-2.0
--- b1_store: the epoch of the store, made once.   KEYS store   ARGV a random epoch   gives the epoch
+-- b1_store: the epoch of the store, made once, and anew when the store went back in time: when it knows less of a lease than the
+-- node was told. A clock that was set back is no proof of that; and it is done once, by the first hub that comes under the old epoch.
+-- KEYS store, nodes   ARGV a random epoch, the epoch known so far, node, when its lease was renewed as far as the store told it
+-- gives the epoch
 register_freeing('b1_store', function(keys, args)
-  redis.call('HSETNX', keys[1], 'epoch', args[1])
-  return redis.call('HGET', keys[1], 'epoch')
+  local epoch, at = redis.call('HGET', keys[1], 'epoch'), tonumber(args[4])
+  local renewed = tonumber(redis.call('ZSCORE', keys[2], args[3]) or '') or at
+  if not epoch or (epoch == args[2] and renewed < at and now_ms() >= at) then
+    epoch = args[1]
+    redis.call('HSET', keys[1], 'epoch', epoch)
+  end
+  return epoch
 end)
 
 -- b1_epoch: the epoch of the store, '' if it has none.   KEYS store

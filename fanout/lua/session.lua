@@ -60,10 +60,27 @@ end
 --           be slower than the one that followed it ('err' 'unavailable', so who was not given up comes again).
 -- attach#5  A hub that has not noticed yet that the store lost its past registers nobody under the old epoch ('err' 'unavailable').
 -- attach#6  What a session was told beyond the head, the store has lost. These numbers are never given again, so that an
---           acknowledgement that is under way is not taken for one of other events.
+--           acknowledgement that is under way is not taken for one of other events. And the user's epoch is another one from now on, so
+--           each device is told, whether it had the lost events or not; the nodes of the others hear of it (E).
 -- attach#7  A cursor ahead of the stored one is an acknowledgement, and as such for b1_ack, which knows what it means for others: the
 --           stored one stays.
 local ATTACH_BURN, ATTACH_OPENED_MS = 256, 60000
+
+-- The epoch of a user: that of the store, or that with a time behind it (attach#6).
+local function epoch_of(stored, store_epoch)
+  return stored and string.match(stored, '^[^.]*') == store_epoch and stored or store_epoch
+end
+
+local function tell_epoch(channels, counters, user, lines)
+  local told = {}
+  for _, line in ipairs(lines) do
+    local node = string.match(line, '^%S+ %S+ (%S+)')
+    if not told[node] then
+      told[node] = true
+      publish(channels, counters, node, 'E', user)
+    end
+  end
+end
 
 -- Goes on behind n. Returns the new base.
 local function burn_numbers(user_key, inbox_key, base, head, n)
@@ -90,7 +107,7 @@ register_freeing('b1_attach', function(keys, args)
     return { 'err', 'unavailable' }
   end
   local h = redis.call('HMGET', keys[1], 'epoch', 'base', 'live')
-  local epoch = h[1] or args[8]
+  local epoch = epoch_of(h[1], args[8])
   local base = tonumber(h[2]) or 0
   local head = base + redis.call('LLEN', keys[2])
   local now, opened = now_ms(), tonumber(args[13])
@@ -114,7 +131,11 @@ register_freeing('b1_attach', function(keys, args)
   if before and before[1] ~= session and opened_later(before, opened, now) then
     return { 'err', 'unavailable' }
   end
-  if not h[1] then
+  local told = tonumber(args[14])
+  if told > head then
+    epoch = args[8] .. '.' .. text(now)
+  end
+  if h[1] ~= epoch then
     redis.call('HSET', keys[1], 'epoch', epoch)
   end
   if before and before[1] ~= session then
@@ -125,8 +146,8 @@ register_freeing('b1_attach', function(keys, args)
   local stored = packed and tonumber(string.match(packed, '^%d+'))
   local cursor = stored
   local fresh, reset = 0, 0
-  local told = tonumber(args[14])
   if told > head then
+    tell_epoch(args[1], args[2], user, lines)
     reset = 1
     base = burn_numbers(keys[1], keys[2], base, head, told)
     head = told

@@ -15,7 +15,7 @@ register_freeing('b1_visit', function(keys, args)
     return { 'err', 'unavailable' }
   end
   local h = redis.call('HMGET', keys[1], 'epoch', 'base')
-  local epoch = h[1] or args[2]
+  local epoch = epoch_of(h[1], args[2])
   local base = tonumber(h[2]) or 0
   local head = base + redis.call('LLEN', keys[2])
   local packed = redis.call('HGET', keys[3], device)
@@ -35,7 +35,7 @@ register_freeing('b1_visit', function(keys, args)
   if reset == 0 and tonumber(args[6]) > head then
     return { 'err', 'bad_request' }
   end
-  if not h[1] then
+  if h[1] ~= epoch then
     redis.call('HSET', keys[1], 'epoch', epoch)
   end
   if not stored then

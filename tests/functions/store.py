@@ -199,8 +199,9 @@ class Store:
         return self.with_counted(self.call('cast', [key('c', conv), key('m', conv)] + self.pairs(names, 'u'), CHANNELS, conv, sender,
                                            self.versions[version], letter, header, body, *names))
 
-    def follow(self, conv, node, *users, keep=0):
-        return self.call('follow', [key(letter, conv) for letter in 'cml'], node, keep, *users)
+    def follow(self, conv, node, *users, keep=0, store_epoch=None):
+        epoch = store_epoch or self.call('store', [STORE, key('nodes', '')], 'ue', '', '', 0)
+        return self.call('follow', [key(letter, conv) for letter in 'cml'] + [STORE], node, keep, epoch, *users)
 
     def unfollow(self, conv, node):
         return self.call('unfollow', [key('c', conv)], node)

@@ -510,9 +510,9 @@ class Attach(Case):
                 answer = self.store.attach('bob', 'phone', 's', epoch=epoch, cursor=cursor)
                 self.assertEqual((answer[2:4], answer[6]), ([5, 5], 1))
 
-    def test_the_epoch_of_a_user_stays(self):
+    def test_the_epoch_of_a_user_is_that_of_the_store(self):
         self.assertEqual(self.store.attach('bob', 'phone', 's1')[1], 'ue')
-        self.assertEqual(self.store.attach('bob', 'phone', 's1', store_epoch='later')[1], 'ue')
+        self.assertEqual(self.store.attach('bob', 'phone', 's1', epoch='ue', cursor=0, store_epoch='later')[1:], ['later', 5, 5, 0, 0, 1])
 
     def test_a_second_session_of_the_device_replaces_the_first(self):
         node = self.node('n1')
@@ -561,13 +561,28 @@ class Attach(Case):
 
     def test_numbers_that_a_session_was_told_are_never_given_again(self):
         self.store.attach('bob', 'phone', 's1')
+        epoch = 'ue'
         for told, base in [(9, 0), (5000, 5000)]:
             with self.subTest(told=told):
-                answer = self.store.attach('bob', 'phone', 's1', epoch='ue', cursor=1, again=1, told=told)
-                self.assertEqual(answer, ['ok', 'ue', told, told, base, 0, 1])
+                answer = self.store.attach('bob', 'phone', 's1', epoch=epoch, cursor=1, again=1, told=told)
+                self.assertRegex(answer[1], r'^ue\.\d{13}$')
+                self.assertNotEqual(answer[1], epoch)
+                epoch = answer[1]
+                self.assertEqual(answer[2:], [told, told, base, 0, 1])
                 self.store.append('c', 'ann', 'op%d' % told, ['ann', 'bob'])
                 self.assertEqual(self.store.sync('bob', told)[2], told + 1)
-        self.assertEqual(self.store.attach('bob', 'phone', 's1', epoch='ue', cursor=1, again=1, told=5001)[5:], [0, 0])
+        self.assertEqual(self.store.attach('bob', 'phone', 's1', epoch=epoch, cursor=1, again=1, told=5001)[5:], [0, 0])
+
+    def test_when_one_session_was_told_what_is_lost_all_devices_of_the_user_are(self):
+        node = self.node('n2')
+        self.store.attach('bob', 'phone', 's1')
+        self.store.attach('bob', 'laptop', 's2', 'n2')
+        self.store.attach('bob', 'phone', 's1', epoch='ue', cursor=1, again=1, told=9)
+        self.assertEqual([text for text in self.messages_of(node) if text[0] == 'E'], ['E 1 bob'])
+        self.assertEqual(self.store.attach('bob', 'laptop', 's2', epoch='ue', cursor=0, again=1)[5:], [0, 1])
+        self.assertEqual(self.store.attach('bob', 'tablet', 's3', epoch='ue', cursor=0)[5:], [1, 1])
+        # Another epoch of the store is one of each user's, too.
+        self.assertEqual(self.store.attach('bob', 'laptop', 's2', epoch='ue', cursor=0, again=1, store_epoch='other')[1], 'other')
 
     def test_the_device_not_seen_for_longest_makes_room(self):
         for i in range(3):
@@ -667,8 +682,21 @@ class Nodes(Case):
         self.assertEqual(self.link('EXISTS', 'b:{0}:nodes:'), 0)
 
     def test_the_epoch_of_the_store_is_made_once(self):
-        self.assertEqual(self.store.call('store', ['b:{0}:store:'], 'first'), 'first')
-        self.assertEqual(self.store.call('store', ['b:{0}:store:'], 'second'), 'first')
+        keys = ['b:{0}:store:', NODES]
+        self.assertEqual(self.store.call('store', keys, 'first', '', '', 0), 'first')
+        self.assertEqual(self.store.call('store', keys, 'second', '', '', 0), 'first')
+
+    def test_a_store_that_knows_less_of_a_lease_than_it_told_has_another_epoch(self):
+        keys = ['b:{0}:store:', NODES]
+        now = self.lease('n1')[0]
+        self.assertEqual(self.store.call('store', keys, 'first', '', 'n1', now), 'first')
+        for node, at in ('n1', now), ('n1', now - 500), ('n2', now), ('', 0):  # n2 was taken out, which is no proof
+            self.assertEqual(self.store.call('store', keys, 'second', 'first', node, at), 'first')
+        self.assertEqual(self.store.call('store', keys, 'second', 'first', 'n1', now + 3600000), 'first')  # its clock was set back
+        self.link('ZADD', NODES, now - 1, 'n1')
+        self.assertEqual(self.store.call('store', keys, 'second', 'other', 'n1', now), 'first')  # others saw it, too
+        self.assertEqual(self.store.call('store', keys, 'second', 'first', 'n1', now), 'second')
+        self.assertEqual(self.store.call('store', keys, 'third', 'first', 'n1', now), 'second')
 
 
 class Cast(Case):
@@ -718,11 +746,13 @@ class Channel(Case):
         self.assertEqual(self.store.follow('x', 'n1', 'ann'), ['err', 'not_found'])
         self.assertEqual(self.store.follow('c', 'n1', 'eve'), ['err', 'forbidden'])
         self.assertEqual(self.store.followers('c'), [])
-        self.assertEqual(self.store.follow('c', 'n1', 'ann'), ['ok', 'ce', 0, 1, 0, 1])
-        self.assertEqual(self.store.follow('c', 'n2', 'eve', keep=1), ['ok', 'ce', 0, 1, 0, 0])
-        self.assertEqual(self.store.follow('c', 'n2', 'ann', 'eve', 'bob'), ['ok', 'ce', 0, 1, 0, 1, 0, 1])
+        self.assertEqual(self.store.follow('c', 'n1', 'ann', store_epoch='other'), ['err', 'unavailable'])
+        self.assertEqual(self.store.follow('c', 'n1', 'ann'), ['ok', 'ue', 0, 1, 0, 1])
+        self.assertEqual(self.link('HGET', key('c', 'c'), 'epoch'), 'ue')
+        self.assertEqual(self.store.follow('c', 'n2', 'eve', keep=1), ['ok', 'ue', 0, 1, 0, 0])
+        self.assertEqual(self.store.follow('c', 'n2', 'ann', 'eve', 'bob'), ['ok', 'ue', 0, 1, 0, 1, 0, 1])
         self.link('HSET', key('c', 'c'), 'public', '1')
-        self.assertEqual(self.store.follow('c', 'n3', 'eve'), ['ok', 'ce', 0, 1, 1, 1])
+        self.assertEqual(self.store.follow('c', 'n3', 'eve'), ['ok', 'ue', 0, 1, 1, 1])
         self.assertEqual(self.store.followers('c'), ['n1', 'n2', 'n3'])
         self.store.make('g', 'ann')
         self.assertEqual(self.store.follow('g', 'n1', 'ann'), ['err', 'no_channel'])

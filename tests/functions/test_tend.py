@@ -375,7 +375,7 @@ class Full(Tend):
     def test_nodes_live_on(self):
         nodes = [key('nodes', '')]
         self.assertEqual(len(self.store.call('lease', nodes, 'n2', 'b:{0}:node:', 4000)), 3)
-        self.assertEqual(self.store.call('store', [key('store', 'store')], 'e'), 'ue')
+        self.assertEqual(self.store.call('store', [key('store', 'store'), *nodes], 'e', '', 'n2', 0), 'ue')
         self.assertEqual(self.store.call('watch', [key('u', 'bob')], 'n1')[0].split(' ')[0], 'phone')
         self.assertEqual(self.store.call('status', [key('u', 'bob')], 'b:{0}:node:', 'b:{0}:n:', 'bob', 'phone', 's1', 'away'), 0)
         self.assertEqual(self.store.call('prune', [key('u', 'bob'), key('nodes', '')], 'b:{0}:node:', 'b:{0}:n:', 'bob', 'n1', 5), 1)

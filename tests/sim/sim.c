@@ -168,11 +168,12 @@ static const struct {
         const char *sentence;
 } sim_mixes[] = {
         { 0, 10, "in peace everything arrives once and in order" },
-        { TROUBLE_PEERS, 15, "whatever devices do, nothing is lost" },
+        { TROUBLE_PEERS, 10, "whatever devices do, nothing is lost" },
         { TROUBLE_PEERS | TROUBLE_LINKS | TROUBLE_RESTART, 20, "links that are cut, stalls and restarts lose nothing" },
-        { TROUBLE_PEERS | TROUBLE_LINKS | TROUBLE_LOSSES, 15, "lost publications are noticed" },
+        { TROUBLE_PEERS | TROUBLE_LINKS | TROUBLE_LOSSES, 10, "lost publications are noticed" },
         { TROUBLE_PEERS | TROUBLE_LINKS | TROUBLE_HUBS, 15, "hubs that die lose nothing" },
-        { TROUBLE_PEERS | TROUBLE_LINKS | TROUBLE_LOSSES | TROUBLE_HUBS | TROUBLE_RESTART | TROUBLE_WIPE, 25, "a wiped store is told to everyone" },
+        { TROUBLE_PEERS | TROUBLE_LINKS | TROUBLE_LOSSES | TROUBLE_HUBS | TROUBLE_RESTART | TROUBLE_WIPE, 20, "a wiped store is told to everyone" },
+        { TROUBLE_PEERS | TROUBLE_LINKS | TROUBLE_LOSSES | TROUBLE_HUBS | TROUBLE_ROLLBACK, 15, "a store that went back in time is told to everyone" },
 };
 
 static const struct {

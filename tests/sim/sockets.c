@@ -248,6 +248,10 @@ struct lws *sockets_connect(struct device *device, int site) {
         return wsi;
 }
 
+uint64_t sockets_told(const struct lws *wsi) {
+        return wsi->session ? wsi->session->sent : 0;
+}
+
 void sockets_end(struct hub *hub) {
         LIST_FOR_EACH(link, &hub->sessions) {
                 struct lws *wsi = LIST_CONTAINER(link, struct session, all)->wsi;

@@ -12,7 +12,7 @@ struct view {
         uint64_t shown;       /* the highest seq that an event brought */
         uint8_t *have;        /* by seq: had, by whatever way */
         uint64_t capacity;
-        char epoch[24];       /* as conversations told it, "" if it never did */
+        char epoch[48];       /* as conversations told it, "" if it never did */
         struct {
                 uint64_t delivered, read;           /* as receipts told it */
                 uint64_t known_delivered, known_read; /* as anything told it */

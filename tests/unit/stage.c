@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/frame.h"
 #include "fanout/cast.h"
+#include "fanout/store.h"
 #include "hub/protocol.h"
 #include "hub/subscription.h"
 #include "presence/detach.h"
@@ -144,6 +145,10 @@ void node_remove(struct node *node, struct subscriber *subscriber) {
         stage.audience--;
 }
 
+const char *store_epoch(const struct store *store) {
+        return stage.store_epoch;
+}
+
 int64_t lease_store_ms(const struct lease *lease, uint64_t now_ms) {
         return stage.wall_ms;
 }
@@ -207,7 +212,7 @@ void stage_connect(void) {
 }
 
 void stage_open(void) {
-        stage = (struct stage){ .now_ms = 1000000, .wall_ms = 1732150000000, .ready = true };
+        stage = (struct stage){ .now_ms = 1000000, .wall_ms = 1732150000000, .ready = true, .store_epoch = "E" };
         stage.config = (struct config){
                 .ping_ms = 25000, .pong_ms = 10000, .stall_ms = 120000, .hello_ms = 10000, .typing_ttl_ms = 6000, .requests_per_s = 10,
         };

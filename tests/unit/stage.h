@@ -42,6 +42,7 @@ struct stage {
         bool closed;           /* a close frame was written */
         /* the store */
         bool ready;
+        const char *store_epoch;
         bool refuses_pages, refuses_attach;
         struct inbox_read *page; /* asked for and not yet answered */
         unsigned serial;

@@ -73,9 +73,16 @@ struct call *store_call(struct store *store, const char *name) {
 void store_call_key(struct call *call, enum key key, struct slice id) {
 }
 
+void store_call_key_in(struct call *call, enum key key, unsigned partition, struct slice id) {
+}
+
 void store_call_arg(struct call *call, struct slice value) {
         assert_in_range(call->count, 0, ARGS - 1);
         snprintf(call->args[call->count++], sizeof(call->args[0]), "%.*s", (int)value.len, value.ptr);
+}
+
+void store_call_arg_text(struct call *call, const char *value) {
+        store_call_arg(call, slice_of(value));
 }
 
 void store_call_arg_int(struct call *call, int64_t value) {
@@ -90,6 +97,10 @@ int store_call_send(struct call *call, store_reply_fn cb, void *arg) {
         stage.calls[stage.count].cb = cb;
         stage.calls[stage.count++].arg = arg;
         return 0;
+}
+
+const char *store_epoch(const struct store *store) {
+        return stage.epoch;
 }
 
 bool store_is_up(const struct store *store) {
@@ -145,7 +156,7 @@ static void answer_follow(const struct call *call) {
         answer_int(stage.seq);
         answer_int(stage.first);
         answer_int(stage.is_public);
-        for (size_t i = 2; i < call->count; i++) {
+        for (size_t i = 3; i < call->count; i++) {
                 bool may = stage.is_public || stage.members[words_uint(slice_of(call->args[i] + 1))];
                 keep |= may;
                 answer_int(may);

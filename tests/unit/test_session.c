@@ -502,6 +502,21 @@ static void a_past_lost_while_live_is_said(void **state) {
         assert_int_equal(stage.session->acked, 500);
 }
 
+static void an_epoch_of_the_user_that_is_new_is_asked_for(void **state) {
+        go_live(5);
+        stage_head(7);
+        stage_answer_page(&(struct inbox_page){ .epoch = "EF", .head = 7, .next = 5 });
+        assert_false(stage.attached_again); /* that of another store will be told */
+        stage_head(8);
+        stage_answer_page(&(struct inbox_page){ .epoch = "E.9", .head = 8, .next = 5 });
+        assert_true(stage.attached_again);
+        stage_answer_attach(0, "E.9", 8, 8);
+        expect_text("{\"type\":\"reset\",\"epoch\":\"E.9\",\"head\":8}");
+        stage.attached_again = false;
+        stage.session->subscriber.calls->on_epoch(&stage.session->subscriber);
+        assert_true(stage.attached_again);
+}
+
 static void a_head_of_a_past_that_is_lost_is_forgotten_with_the_next_page(void **state) {
         go_live(5);
         stage_head(50); /* published before the store lost it */
@@ -697,6 +712,7 @@ int main(void) {
                 CASE(a_device_that_went_elsewhere_meanwhile_ends_this_session),
                 CASE(a_reset_says_from_where_the_events_go_on),
                 CASE(a_past_lost_while_live_is_said),
+                CASE(an_epoch_of_the_user_that_is_new_is_asked_for),
                 CASE(a_head_of_a_past_that_is_lost_is_forgotten_with_the_next_page),
                 CASE(nothing_follows_the_close_frame),
                 CASE(a_drain_tells_each_client_its_delay),
