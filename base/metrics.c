@@ -59,6 +59,26 @@ static const struct {
 #undef HISTOGRAM_ROW
 };
 
+static const struct {
+        enum kind kind;
+        const char *text, *label, *sentence;
+} series_rows[SERIES_COUNT] = {
+#define SERIES_ROW(name, kind, text, label, sentence) [SERIES_##name] = { KIND_##kind, text, label, sentence },
+#include "contract/metrics.def"
+#undef SERIES_ROW
+};
+
+static const struct {
+        enum scale scale;
+        const char *text, *sentence;
+} series_histograms[SERIES_HISTOGRAM_COUNT] = {
+#define SERIES_HISTOGRAM_ROW(name, scale, text, sentence) [SERIES_##name] = { SCALE_##scale, text, sentence },
+#include "contract/metrics.def"
+#undef SERIES_HISTOGRAM_ROW
+};
+
+static const char *const kinds[] = { [KIND_counter] = "counter", [KIND_gauge] = "gauge" };
+
 static size_t size_of(uint32_t slots) {
         return sizeof(struct metrics_page) + slots * sizeof(struct metrics_slot);
 }
@@ -87,6 +107,10 @@ void metrics_open(struct metrics_page *page, uint32_t index, const char *name) {
                 if (rows[i].kind == KIND_gauge)
                         slot->values[i] = 0;
         }
+        for (size_t i = 0; i < SERIES_COUNT * METRICS_SERIES; i++) {
+                if (series_rows[i % SERIES_COUNT].kind == KIND_gauge)
+                        slot->series[i / SERIES_COUNT].values[i % SERIES_COUNT] = 0;
+        }
         /* Byte by byte in place: a reader at this moment sees the old name, the new one or a mix, but always its NUL. */
         strncpy(slot->name, name, sizeof(slot->name) - 1);
         process.metrics = slot;
@@ -111,10 +135,22 @@ static void print_head(const char *text, const char *sentence, const char *kind,
         buf_printf(out, "\n# TYPE %s %s\n", text, kind);
 }
 
-static void print_label(const struct metrics_slot *slot, const char *text, const char *suffix, struct buf *out) {
-        buf_printf(out, "%s%s{process=\"", text, suffix);
-        add_escaped(out, slot->name, true);
+static void print_pair(const char *name, const char *value, struct buf *out) {
+        buf_add_text(out, name);
+        buf_add_text(out, "=\"");
+        add_escaped(out, value, true);
         buf_add_char(out, '"');
+}
+
+/* series: NULL none. */
+static void print_label(const struct metrics_slot *slot, const struct metrics_series *series, const char *text, const char *suffix,
+                        struct buf *out) {
+        buf_printf(out, "%s%s{", text, suffix);
+        print_pair("process", slot->name, out);
+        if (!series)
+                return;
+        print_pair(",provider", series->provider, out);
+        print_pair(",app", series->app, out);
 }
 
 static void print_value(uint64_t value, struct buf *out) {
@@ -123,42 +159,37 @@ static void print_value(uint64_t value, struct buf *out) {
         buf_add_char(out, '\n');
 }
 
-static void print_sample(const struct metrics_slot *slot, enum metric metric, struct buf *out) {
-        uint64_t value = __atomic_load_n(&slot->values[metric], __ATOMIC_RELAXED);
+/* A gauge that was lowered once too often shows as -1, not as 18446744073709551615. */
+static void print_kind(enum kind kind, const uint64_t *from, struct buf *out) {
+        uint64_t value = __atomic_load_n(from, __ATOMIC_RELAXED);
 
-        print_label(slot, rows[metric].text, "", out);
-        /* A gauge that was lowered once too often shows as -1, not as 18446744073709551615. */
-        if (rows[metric].kind == KIND_gauge)
+        if (kind == KIND_gauge)
                 buf_printf(out, "} %" PRId64 "\n", (int64_t)value);
         else
                 print_value(value, out);
 }
 
 /* Buckets add up, and the last of them is the count: a reader never sees one that contradicts the others. */
-static void print_histogram(const struct metrics_slot *slot, enum histogram histogram, struct buf *out) {
-        const struct metrics_histogram *from = &slot->histograms[histogram];
-        const char *text = histograms[histogram].text;
-        enum scale scale = histograms[histogram].scale;
+static void print_histogram(const struct metrics_slot *slot, const struct metrics_series *series, const struct metrics_histogram *from,
+                            enum scale scale, const char *text, struct buf *out) {
         uint64_t sum = __atomic_load_n(&from->sum, __ATOMIC_RELAXED), count = 0;
 
         for (size_t i = 0; i <= scales[scale].count; i++) {
                 count += __atomic_load_n(&from->counts[i], __ATOMIC_RELAXED);
-                print_label(slot, text, "_bucket", out);
+                print_label(slot, series, text, "_bucket", out);
                 if (i < scales[scale].count)
                         buf_printf(out, ",le=\"%" PRIu64 "\"", scales[scale].bounds[i]);
                 else
                         buf_add_text(out, ",le=\"+Inf\"");
                 print_value(count, out);
         }
-        print_label(slot, text, "_sum", out);
+        print_label(slot, series, text, "_sum", out);
         print_value(sum, out);
-        print_label(slot, text, "_count", out);
+        print_label(slot, series, text, "_count", out);
         print_value(count, out);
 }
 
-void metrics_observe(enum histogram histogram, uint64_t value) {
-        struct metrics_histogram *to = &process.metrics->histograms[histogram];
-        enum scale scale = histograms[histogram].scale;
+static void observe(struct metrics_histogram *to, enum scale scale, uint64_t value) {
         size_t i = 0;
 
         while (i < scales[scale].count && value > scales[scale].bounds[i])
@@ -167,21 +198,66 @@ void metrics_observe(enum histogram histogram, uint64_t value) {
         to->sum += value;
 }
 
-void metrics_print(const struct metrics_page *page, struct buf *out) {
-        static const char *const kinds[] = { [KIND_counter] = "counter", [KIND_gauge] = "gauge" };
+void metrics_observe(enum histogram histogram, uint64_t value) {
+        observe(&process.metrics->histograms[histogram], histograms[histogram].scale, value);
+}
 
+void metrics_observe_series(struct metrics_series *series, enum series_histogram histogram, uint64_t value) {
+        observe(&series->histograms[histogram], series_histograms[histogram].scale, value);
+}
+
+struct metrics_series *metrics_series(const char *provider, const char *app) {
+        struct metrics_series *series = process.metrics->series, *last = series + METRICS_SERIES - 1;
+
+        while (series < last && series->provider[0] && (strcmp(series->provider, provider) != 0 || strcmp(series->app, app) != 0))
+                series++;
+        if (series->provider[0])
+                return series;
+        /* The provider last: from then on a reader shows it. */
+        strncpy(series->app, app, sizeof(series->app) - 1);
+        strncpy(series->provider, provider, sizeof(series->provider) - 1);
+        return series;
+}
+
+/* Every series that is in use, of every slot that is. */
+#define EACH_SERIES(page, slot, series)                                                                                          \
+        for (const struct metrics_slot *slot = (page)->slots; slot < (page)->slots + (page)->slots_count; slot++)                \
+                for (const struct metrics_series *series = slot->series;                                                         \
+                     slot->name[0] && series < slot->series + METRICS_SERIES && series->provider[0]; series++)
+
+static void print_series(const struct metrics_page *page, struct buf *out) {
+        for (size_t i = 0; i < SERIES_COUNT; i++) {
+                if (i == 0 || strcmp(series_rows[i].text, series_rows[i - 1].text) != 0)
+                        print_head(series_rows[i].text, series_rows[i].sentence, kinds[series_rows[i].kind], out);
+                EACH_SERIES(page, slot, series) {
+                        print_label(slot, series, series_rows[i].text, "", out);
+                        buf_printf(out, "%s%s", series_rows[i].label[0] ? "," : "", series_rows[i].label);
+                        print_kind(series_rows[i].kind, &series->values[i], out);
+                }
+        }
+        for (size_t i = 0; i < SERIES_HISTOGRAM_COUNT; i++) {
+                print_head(series_histograms[i].text, series_histograms[i].sentence, "histogram", out);
+                EACH_SERIES(page, slot, series)
+                        print_histogram(slot, series, &series->histograms[i], series_histograms[i].scale, series_histograms[i].text, out);
+        }
+}
+
+void metrics_print(const struct metrics_page *page, struct buf *out) {
         for (size_t i = 0; i < METRIC_COUNT; i++) {
                 print_head(rows[i].text, rows[i].sentence, kinds[rows[i].kind], out);
-                for (uint32_t s = 0; s < page->slots_count; s++) {
-                        if (page->slots[s].name[0] != '\0')
-                                print_sample(&page->slots[s], (enum metric)i, out);
+                for (const struct metrics_slot *slot = page->slots; slot < page->slots + page->slots_count; slot++) {
+                        if (slot->name[0] == '\0')
+                                continue;
+                        print_label(slot, NULL, rows[i].text, "", out);
+                        print_kind(rows[i].kind, &slot->values[i], out);
                 }
         }
         for (size_t i = 0; i < HISTOGRAM_COUNT; i++) {
                 print_head(histograms[i].text, histograms[i].sentence, "histogram", out);
-                for (uint32_t s = 0; s < page->slots_count; s++) {
-                        if (page->slots[s].name[0] != '\0')
-                                print_histogram(&page->slots[s], (enum histogram)i, out);
+                for (const struct metrics_slot *slot = page->slots; slot < page->slots + page->slots_count; slot++) {
+                        if (slot->name[0] != '\0')
+                                print_histogram(slot, NULL, &slot->histograms[i], histograms[i].scale, histograms[i].text, out);
                 }
         }
+        print_series(page, out);
 }

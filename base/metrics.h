@@ -8,6 +8,7 @@
  */
 #pragma once
 #include <stdint.h>
+#include "base/limits.h"
 #include "base/process.h"
 
 struct buf;
@@ -26,6 +27,21 @@ enum histogram {
         HISTOGRAM_COUNT
 };
 
+enum series_value {
+#define SERIES_ROW(name, kind, text, label, sentence) SERIES_##name,
+#include "contract/metrics.def"
+#undef SERIES_ROW
+        SERIES_COUNT
+};
+
+enum series_histogram {
+#define SERIES_HISTOGRAM_ROW(name, scale, text, sentence) SERIES_##name,
+#include "contract/metrics.def"
+#undef SERIES_HISTOGRAM_ROW
+        SERIES_HISTOGRAM_COUNT
+};
+
+enum { METRICS_SERIES = LIMIT_PUSH_APPS, METRICS_LABEL_BYTES = LIMIT_PUSH_APP_BYTES + 1 };
 enum { METRICS_BOUNDS = 15 }; /* of one scale; a histogram is two cache lines */
 
 struct metrics_histogram {
@@ -33,11 +49,20 @@ struct metrics_histogram {
         uint64_t sum;
 };
 
+/* What is counted for one provider and app apart. */
+struct metrics_series {
+        char provider[METRICS_LABEL_BYTES]; /* "": unused */
+        char app[METRICS_LABEL_BYTES];
+        uint64_t values[SERIES_COUNT];
+        struct metrics_histogram histograms[SERIES_HISTOGRAM_COUNT];
+};
+
 struct metrics_slot {
         char name[32]; /* label process="…"; empty: the slot is unused */
         char node[32]; /* of the process that has or had the slot, so that its successor can say that it is gone; "" if it is none */
         uint64_t values[METRIC_COUNT];
         struct metrics_histogram histograms[HISTOGRAM_COUNT];
+        struct metrics_series series[METRICS_SERIES];
 };
 
 struct metrics_page {
@@ -57,6 +82,10 @@ void metrics_print(const struct metrics_page *page, struct buf *out);
 
 /* Counts value in its bucket. */
 void metrics_observe(enum histogram histogram, uint64_t value);
+
+/* The series of this process with these labels; a new one if there is none. Once all are in use by others, whoever comes shares the last. */
+struct metrics_series *metrics_series(const char *provider, const char *app);
+void metrics_observe_series(struct metrics_series *series, enum series_histogram histogram, uint64_t value);
 
 #define metrics_add(metric, count) (process.metrics->values[METRIC_##metric] += (uint64_t)(count))
 #define metrics_set(metric, value) (process.metrics->values[METRIC_##metric] = (uint64_t)(value))

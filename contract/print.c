@@ -147,6 +147,23 @@ static void print_metrics(void) {
 #include "contract/metrics.def"
 #undef HISTOGRAM_ROW
 
+        puts("\nThese besides with labels `provider` and `app`, for each section `push.PROVIDER.NAME` of a push worker.");
+        print_head("metric|kind|meaning");
+#define SERIES_ROW(name, kind, text, label, sentence)                                                                            \
+        print_code(label[0] ? text "{" label "}" : text);                                                                        \
+        print_cell(#kind);                                                                                                       \
+        print_cell(sentence);                                                                                                    \
+        end_row();
+#include "contract/metrics.def"
+#undef SERIES_ROW
+#define SERIES_HISTOGRAM_ROW(name, scale, text, sentence)                                                                        \
+        print_code(text);                                                                                                        \
+        print_cell("histogram by " #scale);                                                                                      \
+        print_cell(sentence);                                                                                                    \
+        end_row();
+#include "contract/metrics.def"
+#undef SERIES_HISTOGRAM_ROW
+
         puts("\nThe upper bounds of a histogram's buckets; there is one without a bound, too.");
         print_head("scale|bounds|why so");
 #define SCALE_ROW(name, why, ...)                                                                                                \

@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "push/apns.h"
 #include "push/credential.h"
 #include "push/draft.h"
@@ -59,6 +60,7 @@ struct account {
         struct config_push section;       /* our copy */
         struct credential *credential;    /* NULL: broken (account#3) */
         struct limiter *limiter;
+        struct metrics_series *series;
         struct http2_options http2;
         struct stop *stops;               /* hash by origin */
         struct list turned_away;          /* struct turned_away, link */
@@ -147,6 +149,19 @@ bool account_is_same(const struct account *account, const struct config_push *se
         return true;
 }
 
+/* ---- What is under way ---- */
+
+static void account_take(struct account *account) {
+        account->load++;
+        account->series->values[SERIES_PUSH_LOAD]++;
+}
+
+static void account_settle(struct account *account) {
+        assert(account->load > 0);
+        account->load--;
+        account->series->values[SERIES_PUSH_LOAD]--;
+}
+
 /* ---- Pushes that went nowhere ---- */
 
 static void on_turn(uv_timer_t *timer) {
@@ -157,7 +172,8 @@ static void on_turn(uv_timer_t *timer) {
         for (struct list *link; (link = list_first(&all));) {
                 struct turned_away *away = LIST_CONTAINER(link, struct turned_away, link);
                 list_remove(&away->link);
-                account->load--;
+                account_settle(account);
+                account->series->values[SERIES_PUSH_ACCEPTED + away->outcome.class]++;
                 away->done(away->arg, &away->outcome);
                 free(away);
         }
@@ -171,7 +187,7 @@ static int turn_away(struct account *account, provider_done_fn done, void *arg, 
         *away = (struct turned_away){ .done = done, .arg = arg, .outcome = { .class = class, .retry_after_ms = wait_ms } };
         snprintf(away->outcome.reason, sizeof(away->outcome.reason), "%s", reason);
         list_append(&account->turned_away, &away->link);
-        account->load++;
+        account_take(account);
         uv_timer_start(&account->turn, on_turn, 0, 0);
         return 0;
 }
@@ -179,9 +195,7 @@ static int turn_away(struct account *account, provider_done_fn done, void *arg, 
 /* ---- Lanes ---- */
 
 static void on_lane_change(void *context) {
-        struct account *account = context;
-        assert(account->load > 0);
-        account->load--;
+        account_settle(context);
 }
 
 static void account_free(struct account *account) {
@@ -252,6 +266,7 @@ static struct stop *stop_new(struct account *account, const char *origin) {
                 .origin = origin,
                 .http2 = &account->http2,
                 .limiter = account->limiter,
+                .series = account->series,
                 .on_change = on_lane_change,
                 .context = account,
         };
@@ -296,7 +311,7 @@ int account_send(struct account *account, const struct push_job *job, provider_d
                 return turn_away(account, done, arg, PUSH_DEFERRED, HOSTS_WAIT_MS, "too many hosts");
         int r = lane_send(stop->lane, job, done, arg);
         if (r == 0)
-                account->load++;
+                account_take(account);
         return r;
 }
 
@@ -339,6 +354,7 @@ int account_new(struct uv_loop_s *loop, const struct config_push *section, struc
         if (!account)
                 return -ENOMEM;
         account->loop = loop;
+        account->series = metrics_series(section->provider, section->name);
         list_init(&account->turned_away);
         if (job_provider_parse(slice_of(section->provider), &account->provider) != 0 || !section_copy(section, &account->section)) {
                 account_free(account);

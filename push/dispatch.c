@@ -50,7 +50,7 @@ struct dispatch {
         void *idle_context;
 };
 
-static void dispatch_poll(struct dispatch *dispatch);
+static void dispatch_poll(struct dispatch *dispatch, bool counts);
 
 static size_t dispatch_room(const struct dispatch *dispatch) {
         size_t count = HASH_COUNT(dispatch->users);
@@ -73,7 +73,7 @@ static void dispatch_on_end(void *context, struct work *work) {
                 dispatch->on_idle = NULL;
                 on_idle(dispatch->idle_context);
         } else if (dispatch->more && dispatch_room(dispatch) > LIMIT_PUSH_USERS / 2) {
-                dispatch_poll(dispatch);
+                dispatch_poll(dispatch, false);
         }
 }
 
@@ -104,8 +104,12 @@ static void dispatch_on_due(void *arg, const struct redisReply *reply) {
         dispatch->polling = dispatch->more = false;
         if (!reply || dispatch->options.fanout->push_delay_ms < 0 || dispatch->workers == 0)
                 return;
+        if (store_int(store_item(reply, 1)) >= 0) {
+                metrics_set(PUSH_DUE, store_int(store_item(reply, 1)));
+                metrics_set(PUSH_DUE_MS, store_int(store_item(reply, 2)));
+        }
         for (int class = DUE_CRITICAL; class <= DUE_LOW; class++) {
-                for (size_t p = 1; p < store_count(reply); p++) {
+                for (size_t p = 3; p < store_count(reply); p++) {
                         const struct redisReply *list = store_item(reply, p);
                         dispatch->more |= store_count(list) / 2 >= dispatch->poll_limit;
                         for (size_t i = 0; i + 1 < store_count(list); i += 2)
@@ -115,10 +119,11 @@ static void dispatch_on_due(void *arg, const struct redisReply *reply) {
         }
 }
 
-static void dispatch_poll(struct dispatch *dispatch) {
+/* counts: how many are due is asked, too. */
+static void dispatch_poll(struct dispatch *dispatch, bool counts) {
         struct fanout *fanout = dispatch->options.fanout;
         size_t room = dispatch_room(dispatch);
-        if (dispatch->polling || room == 0 || dispatch->workers == 0 || !store_is_up(fanout->store))
+        if (dispatch->polling || (room == 0 && !counts) || dispatch->workers == 0 || !store_is_up(fanout->store))
                 return;
         /* One call for all partitions of an owner; a standalone Redis owns all. */
         struct call *call = store_call(fanout->store, "push_due");
@@ -127,9 +132,10 @@ static void dispatch_poll(struct dispatch *dispatch) {
                 store_call_key_in(call, KEY_DUE, p, SLICE(""));
         if (count == 0)
                 return; /* there are more workers than partitions */
-        size_t limit = room / count + 1;
+        size_t limit = room ? room / count + 1 : 0;
         dispatch->poll_limit = (unsigned)(limit < DISPATCH_POLL_USERS ? limit : DISPATCH_POLL_USERS);
         store_call_arg_int(call, dispatch->poll_limit);
+        store_call_arg_int(call, counts);
         dispatch->polling = store_call_send(call, dispatch_on_due, dispatch) == 0;
 }
 
@@ -164,11 +170,12 @@ void dispatch_tick(struct dispatch *dispatch) {
         HASH_ITER(hh, dispatch->users, user, next) work_keep(user->work, now_ms);
         if (dispatch->on_idle)
                 return;
-        if (now_ms >= dispatch->heard_ms + DISPATCH_HEARD_MS) {
+        bool is_second = now_ms >= dispatch->heard_ms + DISPATCH_HEARD_MS;
+        if (is_second) {
                 dispatch->heard_ms = now_ms;
                 dispatch_tell(dispatch, false);
         }
-        dispatch_poll(dispatch);
+        dispatch_poll(dispatch, is_second);
 }
 
 void dispatch_drain(struct dispatch *dispatch, void (*on_idle)(void *context), void *context) {

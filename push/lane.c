@@ -24,6 +24,8 @@
 #include "push/retry.h"
 #include "push/verdict.h"
 
+static_assert(SERIES_PUSH_DEFERRED - SERIES_PUSH_ACCEPTED == PUSH_DEFERRED, "metrics.def: the outcomes stand in the order of push_class");
+
 enum { PRIORITIES = PUSH_CRITICAL + 1, MEMORY_WAIT_MS = 1000, PROBE_LOOK_MS = 200 };
 
 struct item {
@@ -31,7 +33,7 @@ struct item {
         struct lane *lane;
         struct push_job job; /* its slices are in texts */
         bool is_repaired;    /* lane#3 */
-        uint64_t sent_ms;
+        uint64_t given_ms, sent_ms;
         int64_t sent_wall_ms;
         provider_done_fn done;
         void *arg;
@@ -70,7 +72,7 @@ static struct item *item_new(struct lane *lane, const struct push_job *job, prov
         struct item *item = malloc(sizeof(*item) + len);
         if (!item)
                 return NULL;
-        *item = (struct item){ .lane = lane, .job = *job, .done = done, .arg = arg };
+        *item = (struct item){ .lane = lane, .job = *job, .given_ms = clock_monotonic_ms(), .done = done, .arg = arg };
         char *at = item->texts;
         item->job.user = slice_copy(&at, job->user);
         item->job.device = slice_copy(&at, job->device);
@@ -89,8 +91,12 @@ static struct item *item_new(struct lane *lane, const struct push_job *job, prov
 /* lane#1. The lane outlives it: it is freed in a turn of its own. */
 static void item_done(struct item *item, const struct push_outcome *outcome) {
         struct lane *lane = item->lane;
+        struct metrics_series *series = lane->options.series;
         list_remove(&item->link);
         lane->load--;
+        series->values[SERIES_PUSH_ACCEPTED + outcome->class]++;
+        if (outcome->class == PUSH_ACCEPTED)
+                metrics_observe_series(series, SERIES_PUSH_LATENCY_MS, clock_monotonic_ms() - item->given_ms);
         item->done(item->arg, outcome);
         free(item);
         lane->options.on_change(lane->options.context);

@@ -21,6 +21,7 @@ struct credential;
 struct http2_options;
 struct lane;
 struct limiter;
+struct metrics_series;
 struct uv_loop_s;
 
 struct lane_options {
@@ -30,6 +31,7 @@ struct lane_options {
         const char *origin;                 /* copied */
         const struct http2_options *http2;  /* copied */
         struct limiter *limiter;            /* of all lanes of the credential; NULL: no limit */
+        struct metrics_series *series;      /* what is counted for the credential */
         void (*on_change)(void *context);   /* one push less waits or is under way; never from inside lane_send() */
         void *context;
 };

@@ -45,16 +45,34 @@ local function due_of_all(push_key)
   return class, at, registered
 end
 
--- b1_push_due: who is due.   KEYS due …   ARGV limit of each
--- gives {now, for each key a list class, user …, the urgent first}
+-- How many are due, and the time of the first; nothing of those who are taken, whose time is the end of their lease.
+local function due_count(key, now)
+  local count, first = 0, nil
+  for class = 0, 3 do
+    local low, high = text(class * DUE_CLASS), text(class * DUE_CLASS + now)
+    local here = redis.call('ZCOUNT', key, low, high)
+    if here > 0 then
+      local at = select(2, due_split(redis.call('ZRANGE', key, low, high, 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]))
+      count, first = count + here, math.min(first or at, at)
+    end
+  end
+  return count, first
+end
+
+-- b1_push_due: who is due.   KEYS due …   ARGV limit of each, count (1: how many are, in all)
+-- gives {now, how many (-1: not counted), for how many ms the first of them, for each key a list class, user …, the urgent first}
 redis.register_function{
   function_name = 'b1_push_due',
   callback = function(keys, args)
     local now, out = now_ms(), {}
-    out[1] = now
+    local count, first = args[2] == '1' and 0 or -1, now
     for i, key in ipairs(keys) do
       local list, left = {}, tonumber(args[1])
       if redis.call('ZCARD', key) > 0 then
+        if count >= 0 then
+          local here, at = due_count(key, now)
+          count, first = count + here, math.min(first, at or now)
+        end
         for class = 0, 3 do
           if left > 0 then
             for _, user in ipairs(redis.call('ZRANGE', key, text(class * DUE_CLASS), text(class * DUE_CLASS + now), 'BYSCORE', 'LIMIT', 0, left)) do
@@ -65,8 +83,9 @@ redis.register_function{
           end
         end
       end
-      out[i + 1] = list
+      out[i + 3] = list
     end
+    out[1], out[2], out[3] = now, count, now - first
     return out
   end,
   flags = { 'no-writes' },

@@ -55,8 +55,11 @@ class Push(Case):
         return self.store.call('notify', self.store.pairs(['bob'], 'uixX') + [key('push', 'bob')], CHANNELS, COUNTERS, 'bob', op, priority, 0,
                                '', len(content), content, 1000, 100, AGE_MS, due, first_ms, steps)
 
+    def counted(self, limit=10):
+        return self.store.call('push_due', [DUE, key('due', 'x')], limit, 1)[1:3]
+
     def polled(self, limit=10):
-        return self.store.call('push_due', [DUE], limit)[1]
+        return self.store.call('push_due', [DUE], limit, 0)[3]
 
     def look_keys(self, user='bob'):
         return [key('u', user), key('push', user), key('i', user), key('d', user), key('prefs', user), key('x', user), DUE]
@@ -124,6 +127,9 @@ class Push(Case):
         self.link('ZADD', DUE, 3 * CLASS + 1, 'low', 1, 'critical', CLASS + 2, 'high', CLASS + 1, 'first high', CLASS + self.now() + 60000, 'later')
         self.assertEqual(self.polled(), [0, 'critical', 1, 'first high', 1, 'high', 3, 'low'])
         self.assertEqual(self.polled(2), [0, 'critical', 1, 'first high'])
+        count, waited_ms = self.counted(0)
+        self.assertEqual(count, 4)
+        self.assertGreater(waited_ms, self.now() - 60000)  # since 1970
 
     def test_deliveries_that_come_later_make_due_too(self):
         self.register()

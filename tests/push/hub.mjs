@@ -71,6 +71,10 @@ await onStage(async (stage) => {
     go();
     await eventually(() => of('four', 'apns')[0].status === 200, 'Apple accepts it');
     const all = of('four');
+    const { text } = await api.raw('GET', '/metrics');
+    for (const provider of ['apns', 'fcm', 'webpush', 'webhook'])
+      expect(new RegExp(`^belfry_push_outcomes_total\\{process="push",provider="${provider}",app="main",class="accepted"\\} [1-9]`, 'm').test(text) &&
+        new RegExp(`^belfry_push_latency_milliseconds_count\\{process="push",provider="${provider}",app="main"\\} [1-9]`, 'm').test(text), 'each is counted', provider);
     expect(all.length === 4 && new Set(all.map(({ id }) => id)).size === 4, 'four ids', all);
     expect(all.every(({ belfry }) => Number(belfry.head) === 1), 'each tells the head', all);
     await settled();

@@ -91,7 +91,8 @@ static void every_row_is_printed_once_with_a_sample_for_each_process(void **stat
                 assert_int_equal(count_of(out.ptr, sample), 1);
         }
         assert_int_equal(count_of(out.ptr, "{process=\"w2\"} 0\n"), METRIC_COUNT + HISTOGRAM_COUNT * 2); /* _sum and _count */
-        assert_int_equal(count_of(out.ptr, "# TYPE "), METRIC_COUNT + HISTOGRAM_COUNT);
+        assert_int_equal(count_of(out.ptr, "# TYPE "), METRIC_COUNT + HISTOGRAM_COUNT + 3); /* three names of series */
+        assert_int_equal(count_of(out.ptr, "provider="), 0);
         assert_int_equal(count_of(out.ptr, "process=\"\""), 0); /* unused slots are not shown */
         metrics_page_free(page);
 }
@@ -158,6 +159,43 @@ static void the_bounds_of_each_scale_rise(void **state) {
 #undef SCALE_ROW
 }
 
+static void what_is_counted_for_an_app_is_shown_with_its_labels_and_outlives_a_crash(void **state) {
+        struct metrics_page *page = metrics_page_new(1);
+        _cleanup_buf_ struct buf out = BUF_INIT(1 << 20);
+
+        metrics_open(page, 0, "w");
+        struct metrics_series *main = metrics_series("fcm", "main");
+        assert_ptr_equal(metrics_series("fcm", "main"), main);
+        assert_ptr_not_equal(metrics_series("apns", "ma\"in"), main);
+        main->values[SERIES_PUSH_THROTTLED] += 3;
+        main->values[SERIES_PUSH_LOAD] += 2;
+        metrics_observe_series(main, SERIES_PUSH_LATENCY_MS, 60);
+        metrics_open(page, 0, "w");
+        metrics_print(page, &out);
+        assert_int_equal(count_of(out.ptr, "# TYPE belfry_push_outcomes_total counter\nbelfry_push_outcomes_total{process=\"w\",provider=\"fcm\",app=\"main\",class=\"accepted\"} 0\n"), 1);
+        assert_int_equal(count_of(out.ptr, "\nbelfry_push_outcomes_total{process=\"w\",provider=\"fcm\",app=\"main\",class=\"throttled\"} 3\n"), 1);
+        assert_int_equal(count_of(out.ptr, "\nbelfry_push_outcomes_total{process=\"w\",provider=\"apns\",app=\"ma\\\"in\",class=\"throttled\"} 0\n"), 1);
+        assert_int_equal(count_of(out.ptr, "\nbelfry_push_load{process=\"w\",provider=\"fcm\",app=\"main\"} 0\n"), 1);
+        assert_int_equal(count_of(out.ptr, "\nbelfry_push_latency_milliseconds_bucket{process=\"w\",provider=\"fcm\",app=\"main\",le=\"50\"} 0\n"), 1);
+        assert_int_equal(count_of(out.ptr, "\nbelfry_push_latency_milliseconds_bucket{process=\"w\",provider=\"fcm\",app=\"main\",le=\"100\"} 1\n"), 1);
+        assert_int_equal(count_of(out.ptr, "\nbelfry_push_latency_milliseconds_sum{process=\"w\",provider=\"fcm\",app=\"main\"} 60\n"), 1);
+        metrics_page_free(page);
+}
+
+static void more_apps_than_there_is_room_for_share_the_last_series(void **state) {
+        struct metrics_page *page = metrics_page_new(1);
+        char name[16];
+
+        metrics_open(page, 0, "w");
+        for (int i = 0; i < METRICS_SERIES; i++) {
+                snprintf(name, sizeof(name), "app%d", i);
+                assert_ptr_equal(metrics_series("fcm", name), &page->slots[0].series[i]);
+        }
+        assert_ptr_equal(metrics_series("fcm", "one more"), &page->slots[0].series[METRICS_SERIES - 1]);
+        assert_string_equal(page->slots[0].series[METRICS_SERIES - 1].app, name);
+        metrics_page_free(page);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(counting_before_any_slot_is_harmless),
@@ -167,6 +205,8 @@ int main(void) {
                 cmocka_unit_test(a_name_cannot_break_out_of_its_label),
                 cmocka_unit_test(a_gauge_below_zero_is_shown_as_such),
                 cmocka_unit_test(a_histogram_has_each_value_in_the_first_bucket_that_is_not_below_it),
+                cmocka_unit_test(what_is_counted_for_an_app_is_shown_with_its_labels_and_outlives_a_crash),
+                cmocka_unit_test(more_apps_than_there_is_room_for_share_the_last_series),
                 cmocka_unit_test(the_bounds_of_each_scale_rise),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
