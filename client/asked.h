@@ -18,6 +18,7 @@ enum asked_kind {
         ASKED_READ,
         ASKED_CONVERSATIONS, /* a page, because a reload is due */
         ASKED_LATEST,        /* the latest page of history, likewise */
+        ASKED_REPORT,
         ASKED_SUBSCRIBE,
         ASKED_AUTH,
         ASKED_PING,
@@ -29,7 +30,7 @@ struct asked_row {
         int64_t id;
         int64_t seq;                   /* read: up to which; subscribe: since which, -1 if from now */
         uint64_t due_ms;               /* of an item: when it is sent again */
-        char name[LIMIT_ID_BYTES + 1]; /* op of an item, else conv */
+        char name[LIMIT_ID_BYTES + 1]; /* op of an item; after of a page of conversations; else conv */
 };
 
 struct asked {

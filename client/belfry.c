@@ -272,16 +272,15 @@ int belfry_signal(struct belfry *client, const char *conv, const char *body) {
         return ask(client, &fields);
 }
 
-int belfry_watch(struct belfry *client, const char *user) {
-        struct buf fields;
+int belfry_watch(struct belfry *client, const char *user, bool watch) {
+        int r;
 
-        if (!is_text(user))
+        if (!user)
                 return BELFRY_E_INVALID;
-        begin_ask(&fields, "watch", NULL);
-        buf_add_text(&fields, ",\"users\":[");
-        buf_add_json(&fields, slice_of(user));
-        buf_add_char(&fields, ']');
-        return ask(client, &fields);
+        host_lock(client);
+        r = error_of_engine(client, engine_watch(host_engine(client), slice_of(user), watch));
+        host_unlock(client);
+        return r;
 }
 
 int belfry_load(struct belfry *client, const char *conv, int64_t before, int limit) {

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 /*
  * belfry.h: libbelfry, the device's half of Belfry: a store that is always readable, an outbox that loses nothing, and a
  * connection that comes back by itself.
  *
- *      struct belfry_options options = { .url = "https://chat.example.org", .token = jwt, .store = "alice.db", .on_event = show
- * }; struct belfry *client; if (belfry_open(&options, &client) == BELFRY_OK && belfry_run(client) == BELFRY_OK) {
+ *      struct belfry_options options = { .url = "https://chat.example.org", .token = jwt, .store = "alice.db", .on_event = show };
+ *      struct belfry *client;
+ *
+ *      if (belfry_open(&options, &client) == BELFRY_OK && belfry_run(client) == BELFRY_OK) {
  *              belfry_start(client);
- *              belfry_send(client, "lunch", "{\"text\":\"Pizza?\"}", NULL);   // on the disk when it returns, whether online or
- * not
+ *              belfry_send(client, "lunch", "{\"text\":\"Pizza?\"}", NULL); // on the disk when it returns, whether online or not
  *      }
  *      …
  *      belfry_close(client);
@@ -24,8 +26,8 @@
  *      {"type":"message","n":18,"conv":"c1","seq":5,"from":"bob","op":"…","at":…,"body":…,"change":41}    and edit, delete, react
  *      {"type":"message",…,"changed":"edited","change":42}      a message reads otherwise: edited, deleted, reacted
  *      {"type":"outbox","op":"…","conv":"c1","state":"sending","change":43}
- *                     state: pending sending synced (with its seq), failed (with reason, message, retryable), conflicted,
- * expired, cancelled, edited
+ *                                                               pending, sending, synced (with its seq), conflicted, expired,
+ *                                                               failed (with reason, message, retryable), cancelled, edited
  *      {"type":"receipt"|"member"|"members"|"notification"|"conversation"|"gap"|"reset"|"reloaded",…,"change":…}
  *      {"type":"typing"|"signal"|"presence"|"caught_up"|…}      of the moment: not stored, no change
  *      {"type":"fault","code":3,"message":"…"}                  the store fails: nothing is lost, but nothing moves
@@ -43,6 +45,7 @@
  *
  * ERRORS. Functions return BELFRY_OK or a BELFRY_E_…; nothing was done then. Every one has its sentence: belfry_error().
  */
+/* clang-format on */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -85,6 +88,7 @@ struct belfry_options {
         const char *store;   /* a file; it is made if there is none, with -wal, -shm and -lock beside it */
         const char *ca_file; /* NULL: the system's authorities */
         bool shared;         /* other processes use the store, too: look 10 times a second for what they did */
+        int64_t report_ms;   /* 0: no; 60,000 or more: report sync metrics to the hub, at most so often */
         int64_t after;       /* tell what changed after this; 0: what changes from now on; -1: all that is remembered */
         void *context;
         void (*on_event)(struct belfry *client, const char *json, size_t len, void *context);
@@ -116,14 +120,19 @@ BELFRY_API void belfry_step(struct belfry *client);
 BELFRY_API void belfry_start(struct belfry *client); /* connect, and stay connected */
 BELFRY_API void belfry_stop(struct belfry *client);
 BELFRY_API int belfry_set_token(struct belfry *client, const char *token);
+/* What the system says of the network, as often as it says it. There is one: a wait ends at once, and the link is probed, as it
+ * may be of the network before. There is none: the link is given up at once, not when it has been silent for long enough. */
 BELFRY_API void belfry_network_changed(struct belfry *client, bool there_is_one);
+/* Does anyone look? No: what is stored is acknowledged at once, and the hub is asked, and dialled, more rarely. Yes: a wait ends
+ * at once, and a link that was silent for 5 s is probed. */
 BELFRY_API void belfry_foreground(struct belfry *client, bool in_foreground);
 
 struct belfry_synced {
         int64_t events, sent, requests;
 };
-/* A whole background sync, such as a silent push asks for: the outbox out, events in, acknowledged. Returns when all is done, or
- * fails, or after deadline_ms. May be killed at any instant. result may be NULL. Not from on_event. */
+/* A whole background sync, such as a silent push asks for: the outbox out, events in, acknowledged, and after a gap or a reset
+ * what they made due loaded. Returns when all is done, or fails, or after deadline_ms. May be killed at any instant. result may
+ * be NULL. Not from on_event. */
 BELFRY_API int belfry_sync_once(struct belfry *client, int64_t deadline_ms, struct belfry_synced *result);
 
 /* ---- sending: each is in the store when it returns ---- */
@@ -149,7 +158,8 @@ BELFRY_API int belfry_read(struct belfry *client, const char *conv, int64_t seq)
 
 BELFRY_API int belfry_typing(struct belfry *client, const char *conv, bool active);
 BELFRY_API int belfry_signal(struct belfry *client, const char *conv, const char *body);
-BELFRY_API int belfry_watch(struct belfry *client, const char *user); /* presence events of this user, until the session ends */
+/* The presence of a user, as events, while this process lives: also offline, and again after each reconnect. */
+BELFRY_API int belfry_watch(struct belfry *client, const char *user, bool watch);
 /* A channel: its entries, and again after each reconnect. Also offline. */
 BELFRY_API int belfry_subscribe(struct belfry *client, const char *conv, bool subscribe);
 /* A page of older entries (before 0: the latest), or the members, into the store; events tell. */

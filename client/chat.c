@@ -164,7 +164,7 @@ static bool watch_member(void *context, const char *json, size_t len) {
         struct event event;
 
         if (read_event(json, len, &event) && event.user[0])
-                (void)belfry_watch(context, event.user);
+                (void)belfry_watch(context, event.user, true);
         return true;
 }
 

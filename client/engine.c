@@ -16,22 +16,24 @@
 #include "base/limits.h"
 #include "base/scan.h"
 #include "client/asked.h"
+#include "client/carrier.h"
 #include "client/db.h"
 #include "client/errand.h"
+#include "client/follow.h"
 #include "client/inbound.h"
 #include "client/ledger.h"
+#include "client/pulse.h"
 #include "client/redial.h"
+#include "client/reload.h"
 #include "client/speech.h"
 #include "client/tally.h"
 
 enum {
         WELCOME_MS = 10000, /* from the dial to welcome */
-        REPLY_MS = 10000,   /* an item that is not answered is sent again */
-        DEAD_MS = 10000,    /* a ping that is not answered */
-        HINT_SILENCE_MS = 5000,
+        STUCK_MS = 5000,    /* so long without a welcome, and the network has changed: dialled anew */
         ACK_MS = 200,
-        ACK_SHARE = 4, /* of the window: then at once */
-        ASK_AGAIN_MS = 1000,
+        ACK_SHARE = 4,         /* of the window: then at once */
+        PING_MAX_MS = 3600000, /* of welcome; more is as good as never */
         FRAME_BYTES = 1 << 20,
 };
 
@@ -51,13 +53,16 @@ struct engine {
         bool renew;        /* renew: the token is about to expire */
         int64_t goaway_ms; /* -1: none */
 
-        uint64_t retry_at, welcome_at, ack_at, ping_at, dead_at, ask_at;
-        uint64_t welcomed_ms, heard_ms, ping_ms;
-        int64_t errand_due; /* wall time, 0: none */
+        uint64_t retry_at, welcome_at, ack_at;
+        uint64_t welcomed_ms;
         int64_t acked, acked_noted, stored, window, max_frame, caught_up_count;
         bool catching_up;
+        int64_t report_each_ms, report_due; /* wall time, 0: not known */
 
-        bool listing, loading; /* a page of conversations, or of history, is on its way */
+        struct pulse pulse;
+        struct carrier carrier;
+        struct follow follow;
+        struct reload reload;
         struct asked asked;
         struct buf out; /* of the present transaction: frames, each ended by a NUL */
 };
@@ -92,8 +97,9 @@ static void become(struct engine *engine, enum engine_state state, int code, con
 
 static void forget_connection(struct engine *engine) {
         engine->is_open = false;
-        engine->welcome_at = engine->ack_at = engine->ping_at = engine->dead_at = engine->ask_at = 0;
-        engine->listing = engine->loading = false;
+        engine->welcome_at = engine->ack_at = 0;
+        pulse_end(&engine->pulse);
+        engine->reload = (struct reload){ .again_ms = 0 };
         asked_init(&engine->asked);
         buf_clear(&engine->out);
 }
@@ -121,7 +127,7 @@ static void wait_after(struct engine *engine, const struct redial_end *how, cons
                 return;
         }
         engine->told_wait = plan.told;
-        engine->retry_at = engine->now_ms + plan.delay_ms;
+        engine->retry_at = engine->now_ms + plan.delay_ms + (engine->pulse.quiet ? engine->retry.backoff.max_ms : 0);
         become(engine, ENGINE_WAITING, code, reason);
 }
 
@@ -203,29 +209,6 @@ static void dial(struct engine *engine) {
 
 /* ---- what is sent while online ---- */
 
-static void pump_reload(struct engine *engine) {
-        struct asked_row *request;
-        char conv[LIMIT_ID_BYTES + 1];
-
-        if (engine->listing || engine->loading || engine->ask_at > engine->now_ms)
-                return;
-        engine->ask_at = 0;
-        if (ledger_reload_is_due(engine->db)) {
-                request = asked_add(&engine->asked, ASKED_CONVERSATIONS, "");
-                if (!request)
-                        return;
-                ledger_conversations_begin(engine->db);
-                engine->listing = true;
-                speech_conversations(&engine->out, request->id, "");
-        } else if (ledger_next_to_load(engine->db, conv, sizeof(conv))) {
-                request = asked_add(&engine->asked, ASKED_LATEST, conv);
-                if (!request)
-                        return;
-                engine->loading = true;
-                speech_history(&engine->out, request->id, conv);
-        }
-}
-
 static void pump_read(struct engine *engine) {
         char conv[LIMIT_ID_BYTES + 1];
         struct asked_row *request;
@@ -240,33 +223,31 @@ static void pump_read(struct engine *engine) {
         speech_read(&engine->out, request->id, conv, seq);
 }
 
-static void pump_outbox(struct engine *engine) {
-        struct errand errand;
+/* How it went, if the app wants it told, and is told nothing more urgent. */
+static void pump_report(struct engine *engine) {
         struct asked_row *request;
-        int64_t after = 0;
 
-        errand_expire(engine->db, engine->wall_ms);
-        while (asked_count(&engine->asked, ASKED_SEND) < ERRAND_UNDER_WAY &&
-               errand_next(engine->db, after, engine->wall_ms, &errand)) {
-                after = errand.id;
-                request = asked_add(&engine->asked, ASKED_SEND, errand.op);
-                if (request) {
-                        request->due_ms = engine->now_ms + REPLY_MS;
-                        errand_start(engine->db, &errand);
-                        errand_print_request(&errand, request->id, &engine->out);
-                        buf_add(&engine->out, "", 1);
-                }
-                errand_clear(&errand);
-                if (!request)
-                        break;
+        if (engine->report_each_ms == 0 || engine->catching_up || engine->report_due > engine->wall_ms)
+                return;
+        engine->report_due = tally_report_due(engine->db, engine->report_each_ms, engine->wall_ms);
+        request = engine->report_due <= engine->wall_ms ? asked_add(&engine->asked, ASKED_REPORT, "") : NULL;
+        if (!request)
+                return;
+        if (tally_has_news(engine->db)) {
+                tally_report(engine->db, request->id, engine->wall_ms, &engine->out);
+                buf_add(&engine->out, "", 1);
+        } else {
+                asked_drop(request);
         }
-        engine->errand_due = errand_next_due(engine->db);
+        engine->report_due = engine->wall_ms + engine->report_each_ms;
 }
 
 static void pump_online(struct engine *engine) {
-        pump_reload(engine);
+        reload_pump(&engine->reload, engine->db, engine->now_ms, &engine->asked, &engine->out);
+        follow_pump(&engine->follow, engine->db, &engine->asked, &engine->out);
         pump_read(engine);
-        pump_outbox(engine);
+        carrier_pump(&engine->carrier, engine->db, engine->now_ms, engine->wall_ms, &engine->asked, &engine->out);
+        pump_report(engine);
 }
 
 /* Offline there is only what expires. */
@@ -275,32 +256,10 @@ static void pump(struct engine *engine) {
         if (engine->state == ENGINE_ONLINE) {
                 pump_online(engine);
         } else {
-                errand_expire(engine->db, engine->wall_ms);
-                engine->errand_due = errand_next_due(engine->db);
+                carrier_expire(&engine->carrier, engine->db, engine->wall_ms);
         }
         if (end(engine) == 0)
                 flush(engine);
-}
-
-static void subscribe(struct engine *engine, const char *conv, int64_t since, const char *epoch) {
-        struct asked_row *request = asked_add(&engine->asked, ASKED_SUBSCRIBE, conv);
-
-        if (!request)
-                return;
-        request->seq = epoch[0] ? since : -1;
-        speech_subscribe(&engine->out, request->id, conv, epoch, since);
-}
-
-static void subscribe_all(struct engine *engine) {
-        struct sqlite3_stmt *rows =
-                db_query(engine->db, "SELECT conv, since, since_epoch FROM conversations WHERE subscribed = 1", "");
-        char conv[LIMIT_ID_BYTES + 1], epoch[INBOUND_WORD_BYTES];
-
-        while (db_next(engine->db, rows)) {
-                snprintf(conv, sizeof(conv), "%s", db_text(rows, 0).ptr);
-                snprintf(epoch, sizeof(epoch), "%s", db_is_null(rows, 2) ? "" : db_text(rows, 2).ptr);
-                subscribe(engine, conv, db_int(rows, 1), epoch);
-        }
 }
 
 static void say_hello(struct engine *engine) {
@@ -314,13 +273,12 @@ static void say_hello(struct engine *engine) {
                 flush(engine);
 }
 
-static void say_ping(struct engine *engine) {
-        struct asked_row *request = asked_add(&engine->asked, ASKED_PING, "");
+/* A word of pulse.h's. */
+static void say_ping(struct engine *engine, enum pulse_word word) {
+        struct asked_row *request = word == PULSE_PING ? asked_add(&engine->asked, ASKED_PING, "") : NULL;
 
-        if (engine->dead_at || !request)
-                return;
-        speech_ping(&engine->out, request->id);
-        engine->dead_at = engine->now_ms + DEAD_MS;
+        if (request)
+                speech_ping(&engine->out, request->id);
         flush(engine);
 }
 
@@ -356,7 +314,7 @@ static void on_welcome(struct engine *engine, const struct inbound *in) {
         snprintf(engine->device, sizeof(engine->device), "%s", in->device);
         engine->window = in->window > 0 ? in->window : LIMIT_WINDOW_EVENTS;
         engine->max_frame = in->max_frame > 0 ? in->max_frame : LIMIT_FRAME_BYTES;
-        engine->ping_ms = in->ping_ms > 0 ? (uint64_t)in->ping_ms : 0;
+        pulse_begin(&engine->pulse, in->ping_ms > 0 && in->ping_ms <= PING_MAX_MS ? (uint64_t)in->ping_ms : 0, engine->now_ms);
         if (in->retry_base_ms > 0 && in->retry_max_ms >= in->retry_base_ms) {
                 engine->retry.backoff.base_ms = (uint64_t)in->retry_base_ms;
                 engine->retry.backoff.max_ms = (uint64_t)in->retry_max_ms;
@@ -367,8 +325,7 @@ static void on_welcome(struct engine *engine, const struct inbound *in) {
         engine->catching_up = true;
         engine->caught_up_count = 0;
         become(engine, ENGINE_ONLINE, 0, NULL);
-        pump_reload(engine);
-        subscribe_all(engine);
+        follow_begin(&engine->follow);
 }
 
 static void on_caught_up(struct engine *engine) {
@@ -376,6 +333,7 @@ static void on_caught_up(struct engine *engine) {
                 return;
         engine->catching_up = false;
         tally_sample(engine->db, TALLY_CATCH_UP, (int64_t)(engine->now_ms - engine->welcomed_ms));
+        tally_sample(engine->db, TALLY_CATCH_UP_SIZE, engine->caught_up_count);
         tally_count(engine->db, TALLY_CATCH_UP_EVENTS, engine->caught_up_count);
 }
 
@@ -394,16 +352,6 @@ static void on_numbered(struct engine *engine, const struct inbound *in) {
                 engine->ack_at = engine->now_ms + ACK_MS;
 }
 
-static void refuse_send(struct engine *engine, const struct asked_row *request, const struct inbound *in) {
-        int64_t attempts = db_number(engine->db, 0, "SELECT attempts FROM outbox WHERE op = ?", "t", request->name);
-        bool waits = in->temporary && attempts + 1 < ERRAND_ATTEMPTS;
-        int64_t hint_ms = in->has_hint ? in->hint_ms : -1, wait_ms = 0;
-
-        if (waits) /* chance is drawn only if the hub says nothing */
-                wait_ms = errand_wait_ms(attempts, hint_ms, hint_ms < 0 ? draw(engine) : 0);
-        errand_refuse(engine->db, request->name, in->code, in->message, in->temporary, wait_ms, engine->wall_ms);
-}
-
 static void on_error(struct engine *engine, const struct inbound *in, struct asked_row *request) {
         if (!request) {
                 if (in->conv[0])
@@ -412,23 +360,15 @@ static void on_error(struct engine *engine, const struct inbound *in, struct ask
         }
         switch (request->kind) {
         case ASKED_SEND:
-                refuse_send(engine, request, in);
+                carrier_on_error(engine->db, request, in, engine->wall_ms, engine->port.chance, engine->port.context);
                 break;
         case ASKED_READ:
                 if (!in->temporary)
                         ledger_read_told(engine->db, request->name, request->seq);
                 break;
         case ASKED_CONVERSATIONS:
-                engine->listing = false;
-                engine->ask_at = engine->now_ms + (uint64_t)errand_wait_ms(0, in->has_hint ? in->hint_ms : ASK_AGAIN_MS, 0);
-                break;
         case ASKED_LATEST:
-                engine->loading = false;
-                if (in->temporary)
-                        engine->ask_at =
-                                engine->now_ms + (uint64_t)errand_wait_ms(0, in->has_hint ? in->hint_ms : ASK_AGAIN_MS, 0);
-                else
-                        ledger_give_up_loading(engine->db, request->name);
+                reload_on_error(&engine->reload, engine->db, in, request, engine->now_ms);
                 break;
         case ASKED_SUBSCRIBE:
                 if (!in->temporary)
@@ -437,20 +377,6 @@ static void on_error(struct engine *engine, const struct inbound *in, struct ask
         default:
                 break;
         }
-}
-
-static void on_conversations(struct engine *engine, const struct inbound *in) {
-        struct asked_row *request;
-
-        ledger_take_conversations(engine->db, in);
-        engine->listing = false;
-        request = in->next[0] ? asked_add(&engine->asked, ASKED_CONVERSATIONS, "") : NULL;
-        if (!request) {
-                ledger_conversations_end(engine->db);
-                return;
-        }
-        engine->listing = true;
-        speech_conversations(&engine->out, request->id, in->next);
 }
 
 /* A reply, or what belongs to one. request: a copy of what it answers, kind NONE if it answers nothing we know. */
@@ -470,11 +396,11 @@ static void on_reply(struct engine *engine, const struct inbound *in, struct ask
                 break;
         case INBOUND_CONVERSATIONS:
                 if (request->kind == ASKED_CONVERSATIONS)
-                        on_conversations(engine, in);
+                        reload_on_conversations(&engine->reload, engine->db, in, request, &engine->asked, &engine->out);
                 break;
         case INBOUND_HISTORY:
                 if (request->kind == ASKED_LATEST)
-                        engine->loading = false;
+                        reload_on_history(&engine->reload);
                 ledger_take_history(engine->db, in, request->kind == ASKED_LATEST, engine->wall_ms);
                 break;
         case INBOUND_MEMBERS:
@@ -564,14 +490,8 @@ static void on_object(struct engine *engine, struct slice text) {
 
 /* ---- the network ---- */
 
-static void on_life(struct engine *engine) {
-        engine->heard_ms = engine->now_ms;
-        engine->dead_at = 0;
-        engine->ping_at = engine->ping_ms && engine->state == ENGINE_ONLINE ? engine->now_ms + engine->ping_ms : 0;
-}
-
 void engine_on_heard(struct engine *engine) {
-        on_life(engine);
+        pulse_heard(&engine->pulse, engine->now_ms);
 }
 
 void engine_on_open(struct engine *engine) {
@@ -579,7 +499,6 @@ void engine_on_open(struct engine *engine) {
                 return;
         engine->is_open = true;
         asked_init(&engine->asked);
-        engine->heard_ms = engine->now_ms;
         say_hello(engine);
 }
 
@@ -598,7 +517,7 @@ void engine_on_texts(struct engine *engine, const struct slice *texts, size_t co
         note_acked(engine);
         if (end(engine) != 0)
                 return;
-        on_life(engine);
+        pulse_heard(&engine->pulse, engine->now_ms);
         if (engine->renew)
                 renew_token(engine);
         flush(engine);
@@ -632,22 +551,27 @@ static void sooner(uint64_t *due_ms, uint64_t other_ms) {
                 *due_ms = other_ms;
 }
 
+/* A wall time as a monotonic one. */
+static uint64_t due_at(const struct engine *engine, int64_t wall_ms) {
+        int64_t in_ms = wall_ms - engine->wall_ms;
+
+        return engine->now_ms + (in_ms > 0 ? (uint64_t)in_ms : 1);
+}
+
 uint64_t engine_due(const struct engine *engine) {
         uint64_t due_ms = 0;
-        int64_t in_ms = engine->errand_due - engine->wall_ms;
 
         if (engine->state == ENGINE_WAITING)
                 sooner(&due_ms, engine->retry_at);
         sooner(&due_ms, engine->welcome_at);
         sooner(&due_ms, engine->ack_at);
-        sooner(&due_ms, engine->ping_at);
-        sooner(&due_ms, engine->dead_at);
-        sooner(&due_ms, engine->ask_at);
-        if (engine->errand_due)
-                sooner(&due_ms, engine->now_ms + (in_ms > 0 ? (uint64_t)in_ms : 1));
-        for (size_t i = 0; i < ASKED_MAX; i++)
-                if (engine->asked.rows[i].kind == ASKED_SEND)
-                        sooner(&due_ms, engine->asked.rows[i].due_ms);
+        sooner(&due_ms, pulse_due_ms(&engine->pulse));
+        sooner(&due_ms, engine->reload.again_ms);
+        if (engine->report_due && engine->state == ENGINE_ONLINE)
+                sooner(&due_ms, due_at(engine, engine->report_due));
+        if (engine->carrier.due_ms)
+                sooner(&due_ms, due_at(engine, engine->carrier.due_ms));
+        sooner(&due_ms, carrier_late_ms(&engine->asked));
         return due_ms;
 }
 
@@ -657,27 +581,20 @@ static bool is_due(const struct engine *engine, uint64_t at) {
 
 /* Items that were not answered in time wait again; pump() sends them with the same op. */
 static bool revert_late(struct engine *engine) {
-        bool late = false;
+        bool late;
 
         db_begin(engine->db);
-        for (size_t i = 0; i < ASKED_MAX; i++) {
-                struct asked_row *row = &engine->asked.rows[i];
-
-                if (row->kind != ASKED_SEND || !is_due(engine, row->due_ms))
-                        continue;
-                errand_revert(engine->db, row->name);
-                asked_drop(row);
-                late = true;
-        }
+        late = carrier_revert_late(engine->db, engine->now_ms, &engine->asked);
         return end(engine) == 0 && late;
 }
 
 void engine_on_time(struct engine *engine) {
+        enum pulse_word word = pulse_step(&engine->pulse, engine->now_ms);
         bool late = false;
 
         if (is_due(engine, engine->welcome_at)) {
                 give_up(engine, "no welcome came");
-        } else if (is_due(engine, engine->dead_at)) {
+        } else if (word == PULSE_DEAD) {
                 give_up(engine, "the link is dead");
         } else if (engine->state == ENGINE_WAITING && is_due(engine, engine->retry_at)) {
                 dial(engine);
@@ -685,15 +602,12 @@ void engine_on_time(struct engine *engine) {
         if (engine->state == ENGINE_ONLINE) {
                 if (is_due(engine, engine->ack_at))
                         say_ack(engine);
-                if (is_due(engine, engine->ping_at)) {
-                        engine->ping_at = 0;
-                        say_ping(engine);
-                }
+                say_ping(engine, word);
                 late = revert_late(engine);
         }
         pump(engine);
-        if (late && engine->state == ENGINE_ONLINE && engine->now_ms - engine->heard_ms >= HINT_SILENCE_MS)
-                say_ping(engine);
+        if (late && engine->state == ENGINE_ONLINE)
+                say_ping(engine, pulse_probe(&engine->pulse, PULSE_SILENCE_MS, engine->now_ms));
 }
 
 /* ---- the app ---- */
@@ -723,16 +637,41 @@ void engine_stop(struct engine *engine) {
         become(engine, ENGINE_OFF, 0, NULL);
 }
 
-void engine_hint(struct engine *engine, enum engine_hint hint) {
-        bool silent = engine->now_ms - engine->heard_ms >= HINT_SILENCE_MS;
+/* The next attempt is now, as if there had been none before. */
+static void dial_anew(struct engine *engine) {
+        redial_forget(&engine->retry);
+        dial(engine);
+}
 
-        if (hint == ENGINE_HINT_BACKGROUND)
-                return;
-        if (engine->state == ENGINE_ONLINE && (silent || hint == ENGINE_HINT_OFFLINE)) {
-                say_ping(engine);
-        } else if (engine->state == ENGINE_WAITING && hint != ENGINE_HINT_OFFLINE && !engine->told_wait) {
-                redial_forget(&engine->retry);
-                dial(engine);
+/* Somebody looks, or the network is back: no wait that is our own, and is the link alive? */
+static void come_back(struct engine *engine, uint64_t silence_ms) {
+        if (engine->state == ENGINE_WAITING && !engine->told_wait) {
+                dial_anew(engine);
+        } else if (engine->state == ENGINE_CONNECTING && engine->welcome_at < engine->now_ms + WELCOME_MS - STUCK_MS) {
+                engine->port.hang_up(engine->port.context);
+                forget_connection(engine);
+                dial_anew(engine);
+        } else {
+                say_ping(engine, pulse_probe(&engine->pulse, silence_ms, engine->now_ms));
+        }
+}
+
+void engine_hint(struct engine *engine, enum engine_hint hint) {
+        switch (hint) {
+        case ENGINE_HINT_OFFLINE:
+                give_up(engine, "there is no network");
+                break;
+        case ENGINE_HINT_ONLINE: /* another network, it may be, and our link was of the old one */
+                come_back(engine, 0);
+                break;
+        case ENGINE_HINT_FOREGROUND:
+                engine->pulse.quiet = false;
+                come_back(engine, PULSE_SILENCE_MS);
+                break;
+        case ENGINE_HINT_BACKGROUND:
+                engine->pulse.quiet = true;
+                say_ack(engine); /* the process may be frozen the next moment */
+                break;
         }
 }
 
@@ -741,6 +680,8 @@ void engine_take_token(struct engine *engine, const char *token) {
         engine->has_token = true;
         if (engine->state == ENGINE_ONLINE)
                 say_token(engine);
+        else if (engine->state == ENGINE_WAITING && !engine->told_wait)
+                dial_anew(engine); /* it may be what we waited for */
 }
 
 void engine_look_again(struct engine *engine) {
@@ -814,33 +755,46 @@ int engine_read(struct engine *engine, struct slice conv, int64_t seq) {
 }
 
 int engine_subscribe(struct engine *engine, struct slice conv, bool wanted) {
+        bool online = engine->state == ENGINE_ONLINE;
         char id[LIMIT_ID_BYTES + 1];
-        struct asked_row *request;
-        int error;
 
         if (!errand_is_conv(conv))
                 return ENGINE_E_REQUEST;
         snprintf(id, sizeof(id), "%.*s", (int)conv.len, conv.ptr);
         db_begin(engine->db);
-        db_run(engine->db,
-               "INSERT INTO conversations (conv, kind, subscribed) VALUES (?1, 'channel', ?2) ON CONFLICT DO UPDATE SET "
-               "subscribed = ?2",
-               "ti", id, (int64_t)wanted);
-        if (!wanted)
-                db_run(engine->db, "UPDATE conversations SET since = NULL, since_epoch = NULL WHERE conv = ?", "t", id);
-        error = db_end(engine->db);
-        engine->error = error;
-        if (error)
-                return ENGINE_E_STORE;
-        if (engine->state == ENGINE_ONLINE && wanted)
-                subscribe(engine, id, 0, "");
-        if (engine->state == ENGINE_ONLINE && !wanted) {
-                request = asked_add(&engine->asked, ASKED_BY_APP, id);
-                if (request)
-                        speech_unsubscribe(&engine->out, request->id, id);
-        }
-        flush(engine);
-        return 0;
+        if (wanted)
+                follow_subscribe(&engine->follow, engine->db, id, online, &engine->asked, &engine->out);
+        else
+                follow_unsubscribe(engine->db, id, online, &engine->asked, &engine->out);
+        return end_call(engine, 0);
+}
+
+int engine_watch(struct engine *engine, struct slice user, bool wanted) {
+        struct asked_row *request;
+        char id[LIMIT_ID_BYTES + 1];
+        int r = 0;
+
+        if (!errand_is_conv(user))
+                return ENGINE_E_REQUEST;
+        snprintf(id, sizeof(id), "%.*s", (int)user.len, user.ptr);
+        if (wanted)
+                r = follow_watch(&engine->follow, id);
+        else if (!follow_unwatch(&engine->follow, id))
+                return ENGINE_E_NOT_FOUND;
+        if (r == FOLLOW_E_FULL)
+                return ENGINE_E_FULL;
+        db_begin(engine->db);
+        if (r)
+                db_fail(engine->db, r);
+        request = !wanted && engine->state == ENGINE_ONLINE ? asked_add(&engine->asked, ASKED_BY_APP, "") : NULL;
+        if (request)
+                speech_users(&engine->out, request->id, "unwatch", &id, 1);
+        return end_call(engine, 0);
+}
+
+void engine_report_each(struct engine *engine, int64_t each_ms) {
+        engine->report_each_ms = each_ms;
+        engine->report_due = 0;
 }
 
 int engine_ask(struct engine *engine, struct slice fields) {
@@ -861,8 +815,7 @@ int engine_ask(struct engine *engine, struct slice fields) {
 void engine_recover(struct engine *engine) {
         db_begin(engine->db);
         errand_revert(engine->db, NULL);
-        errand_expire(engine->db, engine->wall_ms);
-        engine->errand_due = errand_next_due(engine->db);
+        carrier_expire(&engine->carrier, engine->db, engine->wall_ms);
         engine->error = db_end(engine->db);
 }
 
@@ -889,6 +842,7 @@ struct engine *engine_new(struct db *db, const struct engine_port *port, const c
 struct engine *engine_free(struct engine *engine) {
         if (!engine)
                 return NULL;
+        follow_deinit(&engine->follow);
         buf_deinit(&engine->out);
         free(engine);
         return NULL;

@@ -85,6 +85,10 @@ __attribute__((warn_unused_result)) int engine_cancel(struct engine *engine, con
 __attribute__((warn_unused_result)) int engine_retry(struct engine *engine, const char *op);
 __attribute__((warn_unused_result)) int engine_read(struct engine *engine, struct slice conv, int64_t seq);
 __attribute__((warn_unused_result)) int engine_subscribe(struct engine *engine, struct slice conv, bool subscribe);
+/* Follows the presence of user for as long as this process lives, over all sessions. ENGINE_E_FULL: LIMIT_WATCHED_USERS are. */
+__attribute__((warn_unused_result)) int engine_watch(struct engine *engine, struct slice user, bool watch);
+/* Reports sync metrics to the hub, at most so often; 0: never, as at first. */
+void engine_report_each(struct engine *engine, int64_t each_ms);
 /* Any other request, without id and its braces: `"type":"typing",…`. What answers it is heard. ENGINE_E_OFFLINE unless online. */
 __attribute__((warn_unused_result)) int engine_ask(struct engine *engine, struct slice fields);
 

@@ -23,17 +23,16 @@
 #include "base/buf.h"
 #include "base/chance.h"
 #include "base/clock.h"
-#include "base/encode.h"
 #include "base/limits.h"
-#include "base/list.h"
-#include "base/scan.h"
 #include "client/belfry.h"
+#include "client/claim.h"
 #include "client/courier.h"
 #include "client/db.h"
 #include "client/engine.h"
 #include "client/errand.h"
 #include "client/ledger.h"
 #include "client/line.h"
+#include "client/news.h"
 #include "client/url.h"
 #include "client/wake.h"
 
@@ -43,13 +42,8 @@ enum {
         TIMEOUT_MAX_MS = 1000,
         FEED_AT_ONCE = 512,
         EVENT_BYTES = 4 << 20,
+        REPORT_MIN_MS = 60000, /* twice what the hub asks for (LIMIT_REPORT_EVERY_MS) */
         STEP_TURNS = 8,
-};
-
-struct news {
-        struct list link;
-        size_t len;
-        char json[];
 };
 
 struct belfry {
@@ -78,7 +72,7 @@ struct belfry {
         bool standby;       /* told so */
         int64_t version;    /* of the store, when we last looked */
         int64_t told;       /* the last change the app was told */
-        struct list news;   /* struct news, link */
+        struct news news;
 
         struct wake *wake;
         struct courier *courier;
@@ -109,28 +103,13 @@ int host_error(int error) {
 
 /* ---- what the app is told ---- */
 
-static bool add_news(struct belfry *client, struct slice json) {
-        struct news *news;
+static void hand_out(struct belfry *client, struct news *news) {
+        size_t len;
+        char *json;
 
-        if (!client->options.on_event)
-                return true;
-        news = malloc(sizeof(*news) + json.len + 1);
-        if (!news)
-                return false;
-        news->len = json.len;
-        memcpy(news->json, json.ptr, json.len);
-        news->json[json.len] = '\0';
-        list_append(&client->news, &news->link);
-        return true;
-}
-
-static void hand_out(struct belfry *client, struct list *news) {
-        LIST_FOR_EACH(at, news) {
-                struct news *each = (struct news *)(void *)((char *)at - offsetof(struct news, link));
-
-                list_remove(at);
-                client->options.on_event(client, each->json, each->len, client->options.context);
-                free(each);
+        while ((json = news_take(news, &len)) != NULL) {
+                client->options.on_event(client, json, len, client->options.context);
+                free(json);
         }
 }
 
@@ -154,7 +133,7 @@ static void read_feed(struct belfry *client) {
                                                 .word = db_text(rows, 5) };
                 _cleanup_buf_ struct buf json = BUF_INIT(EVENT_BYTES);
 
-                if (ledger_print_change(client->db, &change, &json) && !add_news(client, buf_slice(&json)))
+                if (ledger_print_change(client->db, &change, &json) && !news_add(&client->news, buf_slice(&json)))
                         break;
                 if (buf_failed(&json))
                         break; /* told when there is memory again */
@@ -170,18 +149,8 @@ static void read_feed(struct belfry *client) {
 static void port_become(void *context, enum engine_state state, int code, const char *reason) {
         static const char *const names[] = { "off", "connecting", "online", "waiting", "stopped" };
         struct belfry *client = context;
-        _cleanup_buf_ struct buf json = BUF_INIT(1024);
 
-        buf_printf(&json, "{\"type\":\"state\",\"state\":\"%s\"", names[state]);
-        if (code)
-                buf_printf(&json, ",\"code\":%d", code);
-        if (reason) {
-                buf_add_text(&json, ",\"reason\":");
-                buf_add_json(&json, slice_of(reason));
-        }
-        buf_add_char(&json, '}');
-        if (!buf_failed(&json))
-                (void)add_news(client, buf_slice(&json)); /* the next one tells more */
+        news_add_state(&client->news, names[state], code, reason);
 }
 
 static void port_hear(void *context, struct slice frame) {
@@ -190,19 +159,14 @@ static void port_hear(void *context, struct slice frame) {
 
         ledger_add_line(&json, frame);
         if (!buf_failed(&json))
-                (void)add_news(client, buf_slice(&json)); /* of the moment: it may be dropped */
+                (void)news_add(&client->news, buf_slice(&json)); /* of the moment: it may be dropped */
 }
 
 static void port_fail(void *context, int error) {
         struct belfry *client = context;
-        _cleanup_buf_ struct buf json = BUF_INIT(1024);
         int code = host_error(error);
 
-        buf_printf(&json, "{\"type\":\"fault\",\"code\":%d,\"message\":\"%s\",\"reason\":", code, belfry_error(code));
-        buf_add_json(&json, slice_of(error < 0 ? "" : db_reason(client->db)));
-        buf_add_char(&json, '}');
-        if (!buf_failed(&json))
-                (void)add_news(client, buf_slice(&json));
+        news_add_fault(&client->news, code, belfry_error(code), error < 0 ? "" : db_reason(client->db));
 }
 
 static bool port_token(void *context, bool fresh, char *out, size_t size) {
@@ -306,7 +270,7 @@ static void port_send(void *context, struct slice text) {
 
 static void tell_standby(struct belfry *client) {
         if (!client->standby)
-                (void)add_news(client, SLICE("{\"type\":\"state\",\"state\":\"standby\"}"));
+                news_add_state(&client->news, "standby", 0, NULL);
         client->standby = true;
 }
 
@@ -438,7 +402,7 @@ int host_timeout_ms(struct belfry *client) {
 
         pthread_mutex_lock(&client->lock);
         uv_update_time(&client->loop);
-        timeout_ms = list_is_empty(&client->news) ? uv_backend_timeout(&client->loop) : 0;
+        timeout_ms = news_is_empty(&client->news) ? uv_backend_timeout(&client->loop) : 0;
         pthread_mutex_unlock(&client->lock);
         return timeout_ms < 0 || timeout_ms > TIMEOUT_MAX_MS ? TIMEOUT_MAX_MS : timeout_ms;
 }
@@ -449,10 +413,10 @@ int host_timeout_ms(struct belfry *client) {
  */
 void host_step(struct belfry *client) {
         struct pollfd pollfd = { .fd = uv_backend_fd(&client->loop), .events = POLLIN };
-        struct list news;
+        struct news news;
         bool ready = true;
 
-        list_init(&news);
+        news_init(&news, true);
         pthread_mutex_lock(&client->lock);
         for (int turn = 0; turn < STEP_TURNS && ready; turn++) {
                 uv_update_time(&client->loop);
@@ -460,7 +424,7 @@ void host_step(struct belfry *client) {
                 uv_run(&client->loop, UV_RUN_NOWAIT);
         }
         read_feed(client);
-        list_splice(&news, &client->news);
+        news_move(&news, &client->news);
         pthread_mutex_unlock(&client->lock);
         hand_out(client, &news);
 }
@@ -500,25 +464,6 @@ int host_run(struct belfry *client) {
 }
 
 /* ---- opening ---- */
-
-/* A claim of a token that nobody has verified: it only says whose store this is meant to be. */
-static void read_claim(const char *token, const char *name, char *out, size_t size) {
-        const char *start = token ? strchr(token, '.') : NULL, *stop = start ? strchr(start + 1, '.') : NULL;
-        char text[LIMIT_TOKEN_BYTES];
-        struct scan_field fields[LIMIT_JSON_FIELDS];
-        const struct scan_value *claim;
-        struct scan_value value;
-        size_t len, count;
-
-        if (!stop ||
-            encode_base64url_decode((struct slice){ start + 1, (size_t)(stop - start - 1) }, text, sizeof(text), &len) != 0 ||
-            scan_text((struct slice){ text, len }, LIMIT_JSON_DEPTH, &value) != 0 || value.type != SCAN_OBJECT ||
-            scan_object(value.raw, fields, LIMIT_JSON_FIELDS, &count) != 0)
-                return;
-        claim = scan_find(fields, count, name);
-        if (claim && claim->type == SCAN_STRING && scan_string(claim->raw, out, size, &len) != 0)
-                out[0] = '\0';
-}
 
 /* Whose store it is: the first who uses it. */
 static int own_store(struct belfry *client) {
@@ -575,6 +520,7 @@ static int open_engine(struct belfry *client) {
         if (!client->engine)
                 return BELFRY_E_MEMORY;
         engine_time(client);
+        engine_report_each(client->engine, client->options.report_ms);
         return BELFRY_OK;
 }
 
@@ -594,10 +540,12 @@ static int copy_options(struct belfry *client, const struct belfry_options *opti
         client->ca_file = options->ca_file ? strdup(options->ca_file) : NULL;
         if ((options->token && !client->token) || (options->ca_file && !client->ca_file))
                 return BELFRY_E_MEMORY;
+        if (options->report_ms < 0 || (options->report_ms > 0 && options->report_ms < REPORT_MIN_MS))
+                return BELFRY_E_INVALID;
         if (url_parse(options->url, &client->url) != 0)
                 return BELFRY_E_INVALID;
-        read_claim(options->token, "sub", client->user, sizeof(client->user));
-        read_claim(options->token, "dev", client->device, sizeof(client->device));
+        claim_read(options->token, "sub", client->user, sizeof(client->user));
+        claim_read(options->token, "dev", client->device, sizeof(client->device));
         if (options->user)
                 snprintf(client->user, sizeof(client->user), "%s", options->user);
         if (options->device && !client->device[0])
@@ -606,12 +554,7 @@ static int copy_options(struct belfry *client, const struct belfry_options *opti
 }
 
 static void free_client(struct belfry *client) {
-        struct list *at;
-
-        while ((at = list_first(&client->news)) != NULL) {
-                list_remove(at);
-                free((char *)at - offsetof(struct news, link));
-        }
+        news_deinit(&client->news);
         wake_free(client->wake);
         engine_free(client->engine);
         db_free(client->db);
@@ -634,7 +577,7 @@ int host_open(const struct belfry_options *options, struct belfry **ret_client) 
         if (!client)
                 return BELFRY_E_MEMORY;
         client->lock_fd = -1;
-        list_init(&client->news);
+        news_init(&client->news, options->on_event != NULL);
         pthread_mutex_init(&client->lock, NULL);
         pthread_cond_init(&client->woken, NULL);
         r = copy_options(client, options);
@@ -666,6 +609,7 @@ void host_close(struct belfry *client) {
         client->ending = true;
         client->wanted = false;
         client->options.on_event = NULL;
+        client->news.wanted = false;
         host_unlock(client);
         if (client->has_thread)
                 pthread_join(client->thread, NULL);
@@ -757,9 +701,12 @@ int host_sync_once(struct belfry *client, int64_t deadline_ms, struct belfry_syn
         by_session = engine_state(client->engine) == ENGINE_ONLINE || client->wake;
         if (!by_session) {
                 client->wake_is_over = client->wake_tried_fresh = false;
-                if (take_connection(client)) /* what a process that was killed had under way is ours to send */
-                        client->owner = true;
-                client->wake = wake_new(client->db, client->device, until_ms);
+                /* What a process that was killed had under way is ours to send, and what is due ours to load, if nobody else is
+                 * here. */
+                client->wake = wake_new(client->db, &(struct wake_options){ .device = client->device,
+                                                                            .deadline_ms = until_ms,
+                                                                            .reloads = take_connection(client),
+                                                                            .report_each_ms = client->options.report_ms });
                 if (!client->wake) {
                         pthread_mutex_unlock(&client->lock);
                         return BELFRY_E_MEMORY;
@@ -804,5 +751,4 @@ void host_take_token(struct belfry *client, char *take_token) {
         client->token = take_token;
         engine_time(client);
         engine_take_token(client->engine, take_token);
-        engine_hint(client->engine, ENGINE_HINT_ONLINE);
 }

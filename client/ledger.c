@@ -327,8 +327,19 @@ bool ledger_reload_is_due(struct db *db) {
 }
 
 /* loaded: -1 not seen in this list yet, 0 its latest page is due, 1 it is here. */
-void ledger_conversations_begin(struct db *db) {
+int64_t ledger_conversations_begin(struct db *db) {
+        int64_t listing = db_get(db, "listing") + 1;
+
+        db_set(db, "listing", listing);
         db_run(db, "UPDATE conversations SET loaded = -1 WHERE kind IS NULL OR kind != 'channel'", "");
+        return listing;
+}
+
+bool ledger_page_goes_on(const struct inbound *page, const char *after) {
+        struct scan_value item;
+        size_t position = 0;
+
+        return page->next[0] && strcmp(page->next, after) != 0 && scan_array(page->items, &position, &item);
 }
 
 void ledger_take_conversations(struct db *db, const struct inbound *page) {
@@ -359,7 +370,9 @@ void ledger_take_conversations(struct db *db, const struct inbound *page) {
         }
 }
 
-void ledger_conversations_end(struct db *db) {
+void ledger_conversations_end(struct db *db, int64_t listing) {
+        if (db_get(db, "listing") != listing)
+                return;
         db_run(db, "UPDATE conversations SET gone = 1, loaded = 1 WHERE loaded = -1", "");
         db_set(db, "reload", 0);
         ledger_note(db, "reloaded", NONE, 0, SLICE("{\"type\":\"reloaded\"}"), NONE);

@@ -75,6 +75,18 @@ void speech_history(struct buf *out, int64_t id, const char *conv) {
         end(out);
 }
 
+void speech_users(struct buf *out, int64_t id, const char *type, const char (*users)[LIMIT_ID_BYTES + 1], size_t count) {
+        begin(out, type, id);
+        buf_add_text(out, ",\"users\":[");
+        for (size_t i = 0; i < count; i++) {
+                if (i)
+                        buf_add_char(out, ',');
+                buf_add_json(out, slice_of(users[i]));
+        }
+        buf_add_char(out, ']');
+        end(out);
+}
+
 void speech_read(struct buf *out, int64_t id, const char *conv, int64_t seq) {
         begin(out, "read", id);
         add_text(out, "conv", conv);

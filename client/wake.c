@@ -14,20 +14,27 @@
 #include "client/errand.h"
 #include "client/inbound.h"
 #include "client/ledger.h"
+#include "client/speech.h"
 #include "client/tally.h"
 
 enum { OPS_BYTES = 512 << 10, FIELDS = 32 };
 
+enum wake_kind { WAKE_ITEM, WAKE_READ, WAKE_CONVERSATIONS, WAKE_LATEST, WAKE_REPORT };
+
 struct wake_op {
-        bool is_read;
+        enum wake_kind kind;
         int64_t seq;
-        char name[LIMIT_ID_BYTES + 1]; /* op, or conv of a read */
+        char name[LIMIT_ID_BYTES + 1]; /* op of an item; after of a page of conversations; else conv */
 };
 
 struct wake {
         struct db *db;
         char device[LIMIT_ID_BYTES + 1];
         uint64_t deadline_ms;
+        int64_t report_each_ms;
+        bool reloads, is_listing;
+        int64_t listing; /* of ledger_conversations_begin() */
+        char after[LIMIT_ID_BYTES + 1];
         bool began, more, failed;
         int64_t asked; /* the cursor that the present request brought */
         struct wake_result result;
@@ -48,12 +55,22 @@ static bool end(struct wake *wake) {
 
 /* ---- the request ---- */
 
-static struct wake_op *add_op(struct wake *wake, const char *name) {
+/* A new op, with what separates it from the one before it. */
+static struct wake_op *add_op(struct wake *wake, enum wake_kind kind, const char *name, struct buf *ops) {
         struct wake_op *op = &wake->ops[wake->count++];
 
+        if (ops->len)
+                buf_add_char(ops, ',');
         memset(op, 0, sizeof(*op));
+        op->kind = kind;
         snprintf(op->name, sizeof(op->name), "%s", name);
         return op;
+}
+
+/* speech.h ends each with one. */
+static void drop_nul(struct buf *ops) {
+        if (ops->len)
+                ops->len--;
 }
 
 static void add_reads(struct wake *wake, struct buf *ops) {
@@ -64,14 +81,41 @@ static void add_reads(struct wake *wake, struct buf *ops) {
         /* One at a time: the next is found when this one is told. */
         if (wake->count == LIMIT_SYNC_OPERATIONS || !ledger_next_read(wake->db, conv, sizeof(conv), &seq))
                 return;
-        op = add_op(wake, conv);
-        op->is_read = true;
+        op = add_op(wake, WAKE_READ, conv, ops);
         op->seq = seq;
-        buf_printf(ops, "%s{\"type\":\"read\",\"id\":%zu,\"conv\":", ops->len ? "," : "", wake->count);
-        buf_add_json(ops, slice_of(conv));
-        buf_add_text(ops, ",\"seq\":");
-        buf_add_int(ops, seq);
-        buf_add_char(ops, '}');
+        speech_read(ops, (int64_t)wake->count, conv, seq);
+        drop_nul(ops);
+        wake->result.sent++;
+}
+
+/* One page at a time, as over a connection (reload.h). */
+static void add_reload(struct wake *wake, struct buf *ops) {
+        char conv[LIMIT_ID_BYTES + 1];
+
+        if (!wake->reloads || wake->count == LIMIT_SYNC_OPERATIONS)
+                return;
+        if (ledger_reload_is_due(wake->db)) {
+                if (!wake->is_listing) {
+                        wake->listing = ledger_conversations_begin(wake->db);
+                        wake->is_listing = true;
+                        wake->after[0] = '\0';
+                }
+                add_op(wake, WAKE_CONVERSATIONS, wake->after, ops);
+                speech_conversations(ops, (int64_t)wake->count, wake->after);
+                drop_nul(ops);
+        } else if (ledger_next_to_load(wake->db, conv, sizeof(conv))) {
+                add_op(wake, WAKE_LATEST, conv, ops);
+                speech_history(ops, (int64_t)wake->count, conv);
+                drop_nul(ops);
+        }
+}
+
+static void add_report(struct wake *wake, int64_t wall_ms, struct buf *ops) {
+        if (wake->report_each_ms == 0 || wake->count == LIMIT_SYNC_OPERATIONS ||
+            tally_report_due(wake->db, wake->report_each_ms, wall_ms) > wall_ms || !tally_has_news(wake->db))
+                return;
+        add_op(wake, WAKE_REPORT, "", ops);
+        tally_report(wake->db, (int64_t)wake->count, wall_ms, ops);
 }
 
 static void add_errands(struct wake *wake, int64_t wall_ms, struct buf *ops) {
@@ -81,9 +125,8 @@ static void add_errands(struct wake *wake, int64_t wall_ms, struct buf *ops) {
         errand_expire(wake->db, wall_ms);
         while (wake->count < LIMIT_SYNC_OPERATIONS && ops->len < OPS_BYTES && errand_next(wake->db, after, wall_ms, &errand)) {
                 after = errand.id;
-                add_op(wake, errand.op);
-                if (ops->len)
-                        buf_add_char(ops, ',');
+                add_op(wake, WAKE_ITEM, errand.op, ops);
+                wake->result.sent++;
                 errand_print_request(&errand, (int64_t)wake->count, ops);
                 errand_start(wake->db, &errand);
                 errand_clear(&errand);
@@ -124,6 +167,8 @@ enum wake_end wake_next(struct wake *wake, uint64_t now_ms, int64_t wall_ms, str
                 db_get_text(wake->db, "device", wake->device, sizeof(wake->device));
         add_errands(wake, wall_ms, &ops);
         add_reads(wake, &ops);
+        add_reload(wake, &ops);
+        add_report(wake, wall_ms, &ops);
         cursor = ledger_cursor(wake->db);
         ack = cursor > db_get(wake->db, "acked");
         wake->asked = cursor;
@@ -136,16 +181,39 @@ enum wake_end wake_next(struct wake *wake, uint64_t now_ms, int64_t wall_ms, str
                 return wake->result.end = WAKE_DONE;
         wake->began = true;
         wake->result.requests++;
-        wake->result.sent += (int64_t)wake->count;
         return WAKE_GOES_ON;
 }
 
 /* ---- the answer ---- */
 
+/* What is refused here, the next connection asks for. */
+static void take_page(struct wake *wake, const struct wake_op *op, const struct inbound *in, int64_t wall_ms) {
+        if (op->kind == WAKE_CONVERSATIONS && in->type == INBOUND_CONVERSATIONS) {
+                ledger_take_conversations(wake->db, in);
+                if (ledger_page_goes_on(in, op->name)) {
+                        snprintf(wake->after, sizeof(wake->after), "%s", in->next);
+                        return;
+                }
+                ledger_conversations_end(wake->db, wake->listing);
+                wake->is_listing = false;
+                wake->reloads = !ledger_reload_is_due(wake->db); /* else somebody else has begun */
+        } else if (op->kind == WAKE_LATEST && in->type == INBOUND_HISTORY && strcmp(in->conv, op->name) == 0) {
+                ledger_take_history(wake->db, in, true, wall_ms);
+        } else if (op->kind == WAKE_LATEST && in->type == INBOUND_ERROR && !in->temporary) {
+                ledger_give_up_loading(wake->db, op->name);
+        } else {
+                wake->reloads = false;
+        }
+}
+
 static void take_result(struct wake *wake, const struct wake_op *op, const struct inbound *in, int64_t wall_ms, uint64_t chance) {
         int64_t attempts = db_number(wake->db, 0, "SELECT attempts FROM outbox WHERE op = ?", "t", op->name);
 
-        if (op->is_read) {
+        if (op->kind == WAKE_REPORT)
+                return;
+        if (op->kind == WAKE_CONVERSATIONS || op->kind == WAKE_LATEST) {
+                take_page(wake, op, in, wall_ms);
+        } else if (op->kind == WAKE_READ) {
                 if (in->type == INBOUND_OK || (in->type == INBOUND_ERROR && !in->temporary))
                         ledger_read_told(wake->db, op->name, op->seq);
                 else
@@ -173,8 +241,10 @@ static void take_results(struct wake *wake, const struct scan_value *results, in
                 take_result(wake, &wake->ops[done++], &in, wall_ms, chance);
         }
         for (; done < wake->count; done++)
-                if (!wake->ops[done].is_read)
+                if (wake->ops[done].kind == WAKE_ITEM)
                         errand_revert(wake->db, wake->ops[done].name);
+                else if (wake->ops[done].kind != WAKE_READ)
+                        wake->reloads = false;
 }
 
 static void take_events(struct wake *wake, const struct scan_value *events, int64_t wall_ms) {
@@ -224,12 +294,13 @@ static bool take_answer(struct wake *wake, struct slice body, int64_t wall_ms, u
         take_events(wake, scan_find(fields, count, "events"), wall_ms);
         take_place(wake, &in);
         wake->more = in.more;
-        return true;
+        return !in.more || wake->count > 0 || ledger_cursor(wake->db) > wake->asked ||
+               ledger_reload_is_due(wake->db); /* wake#2 */
 }
 
 static void revert_ops(struct wake *wake) {
         for (size_t i = 0; i < wake->count; i++)
-                if (!wake->ops[i].is_read)
+                if (wake->ops[i].kind == WAKE_ITEM)
                         errand_revert(wake->db, wake->ops[i].name);
 }
 
@@ -251,14 +322,16 @@ void wake_on_answer(struct wake *wake, int status, struct slice body, int64_t wa
 
 /* ---- life ---- */
 
-struct wake *wake_new(struct db *db, const char *device, uint64_t deadline_ms) {
+struct wake *wake_new(struct db *db, const struct wake_options *options) {
         struct wake *wake = calloc(1, sizeof(*wake));
 
         if (!wake)
                 return NULL;
         wake->db = db;
-        wake->deadline_ms = deadline_ms;
-        snprintf(wake->device, sizeof(wake->device), "%s", device);
+        wake->deadline_ms = options->deadline_ms;
+        wake->reloads = options->reloads;
+        wake->report_each_ms = options->report_each_ms;
+        snprintf(wake->device, sizeof(wake->device), "%s", options->device);
         return wake;
 }
 

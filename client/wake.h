@@ -6,8 +6,8 @@
  * start with the same op, and a page of events is stored together with the cursor behind it.
  *
  * 1. What was stored is acknowledged, and asked for again, only by a request that follows.
- * 2. It ends when a page brought the last event, nothing may be sent, and everything stored is acknowledged; or at its first
- * failure.
+ * 2. It ends when a page brought the last event, nothing may be sent, what a gap or a reset made due is loaded, and everything
+ *    stored is acknowledged; or at its first failure. A hub that says "more" and brings nothing is one.
  */
 #pragma once
 #include <stdbool.h>
@@ -27,8 +27,15 @@ struct wake_result {
         int64_t events, sent, requests;
 };
 
-/* Borrows db. device: when the token names none. NULL without memory. */
-struct wake *wake_new(struct db *db, const char *device, uint64_t deadline_ms);
+struct wake_options {
+        const char *device; /* when the token names none */
+        uint64_t deadline_ms;
+        bool reloads;           /* what is due; else that is left to whoever has the connection */
+        int64_t report_each_ms; /* as engine_report_each() */
+};
+
+/* Borrows db. NULL without memory. */
+struct wake *wake_new(struct db *db, const struct wake_options *options);
 /* Counts it, too. */
 struct wake *wake_free(struct wake *wake);
 

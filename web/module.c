@@ -23,6 +23,7 @@ static const struct page modules[] = {
         MODULE("outbox", outbox_js),
         MODULE("reading", reading_js),
         MODULE("reload", reload_js),
+        MODULE("report", report_js),
         MODULE("retry", retry_js),
         MODULE("slot", slot_js),
         MODULE("store-indexeddb", store_indexeddb_js),

@@ -4,7 +4,7 @@
 //
 //      client ---- outbox     what the app has sent and the hub is not known to have stored
 //        |------- inbox       events, once each, acknowledged when they are on disk
-//        |------- channels, reading, reload, sync
+//        |------- channels, reading, reload, report, sync
 //        |------- link        the connection: retry, transport
 //        '------- store       log, view; an adapter: memory, IndexedDB, a file, or the app's own
 //
@@ -17,13 +17,14 @@ import { Channels } from './channels.js';
 import { BelfryError } from './errors.js';
 import { chance32, isId, uuidv7 } from './ids.js';
 import { Inbox } from './inbox.js';
-import { LIMIT } from './limits.js';
+import { LIMIT, TIME } from './limits.js';
 import { Link } from './link.js';
 import { conversationOf, keysOf, putPage, raise } from './log.js';
 import { Metrics } from './metrics.js';
 import { Outbox } from './outbox.js';
 import { Reading } from './reading.js';
 import { Reload } from './reload.js';
+import { Report } from './report.js';
 import { Sync } from './sync.js';
 import { systemClock, webSocketDial } from './transport.js';
 import { Turns } from './turns.js';
@@ -34,6 +35,8 @@ const EPHEMERAL = new Set(['typing', 'signal', 'presence']);
 function settingsOf(options) {
   if (typeof options.token !== 'function') throw new BelfryError('bad_request', 'options.token must be a function that gives a token');
   if (!isId(options.user)) throw new BelfryError('bad_request', 'options.user must be the user\'s id');
+  const { report_ms = 0 } = options;
+  if (report_ms !== 0 && !(report_ms >= TIME.report)) throw new BelfryError('bad_request', `options.report_ms is 0, or ${TIME.report} or more`);
   const url = new URL(options.url);
   const dial = options.dial ?? ((what) => webSocketDial(options.WebSocket ?? globalThis.WebSocket)(what));
   if (!options.dial && !options.WebSocket && !globalThis.WebSocket) throw new BelfryError('bad_request', 'there is no WebSocket here: give options.WebSocket');
@@ -71,6 +74,7 @@ export class Client {
     this.channels = new Channels(this);
     this.reading = new Reading(this);
     this.reload = new Reload(this);
+    this.report = new Report(this);
     this.sync = new Sync(this);
     this.link = new Link(this, {
       hello: () => (this.inbox.cursor ? { cursor: this.inbox.cursor } : {}),
@@ -94,7 +98,7 @@ export class Client {
     else if (kept === undefined) this.#own(batch, `js-${uuidv7(this.clock.now(), this.options.random).slice(-12)}`);
     else this.device = kept;
     await batch.commit();
-    for (const part of [this.inbox, this.channels, this.reading, this.reload, this.outbox]) await part.load(this.store);
+    for (const part of [this.inbox, this.channels, this.reading, this.reload, this.report, this.outbox]) await part.load(this.store);
   }
 
   #own(batch, device) {
@@ -173,6 +177,7 @@ export class Client {
       return;
     }
     await this.outbox.pump();
+    await this.report.look();
     this.inbox.acknowledgeSoon();
   }
 
@@ -255,15 +260,22 @@ export class Client {
   }
 
   stop() {
-    return this.#call(() => {
+    return this.#call(async () => {
       this.inbox.acknowledge();
-      return this.link.stop();
+      await this.link.stop();
+      this.report.halt();
+      const batch = this.batch();
+      this.report.keep(batch);
+      await batch.commit();
     });
   }
 
   // online, offline, foreground, background
   hint(what) {
-    return this.#call(() => this.link.hint(what));
+    return this.#call(() => {
+      if (what === 'background') this.inbox.acknowledge(); // the page may be frozen the next moment
+      return this.link.hint(what);
+    });
   }
 
   // What the user may do has changed: a fresh token, for this session and the next.

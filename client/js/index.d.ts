@@ -152,6 +152,8 @@ export interface Metrics {
   outbox_oldest_ms: number;
   op_to_synced_ms: Percentiles;
   catch_up_ms: Percentiles;
+  /** Events, not ms. */
+  catch_up_size: Percentiles;
 }
 
 export interface SyncResult {
@@ -258,6 +260,8 @@ export interface Options {
   syncUrl?: string;
   /** How long an item may wait; 6 days. */
   expires_ms?: number;
+  /** Reports sync metrics to the hub, at most so often: 60000 or more. 0, as without it: never. */
+  report_ms?: number;
   clock?: Clock;
   /** A uniform integer. */
   chance?(): number;
@@ -289,7 +293,10 @@ export class Client {
   stop(): Promise<void>;
   /** Stops, and closes the store. */
   close(): Promise<void>;
-  /** Tells what the system says of network and app; in a page, openClient() does. */
+  /**
+   * Tells what the system says of network and app; in a page, openClient() does. online and foreground end a wait and probe the line,
+   * offline gives it up at once, background acknowledges what is on disk and asks and dials more rarely.
+   */
   hint(what: 'online' | 'offline' | 'foreground' | 'background'): Promise<void>;
   followPage(): void;
   /** What the user may do has changed: a fresh token, for this session and the next. */

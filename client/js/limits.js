@@ -18,6 +18,9 @@ export const LIMIT = {
   opBytes: 64,
   idBytes: 128,
   samples: 256,        // of a duration, for its percentiles
+  reportSamples: 32,   // of a duration in one report: the hub takes no more
+  reportCount: 10000,  // of anything: the hub counts more as so many
+  reportSpan: 604800000, // ms: likewise
   slots: 32,           // tabs of one user at a time
 };
 
@@ -27,10 +30,15 @@ export const TIME = {
   reply: 10000,        // then a send is sent again
   pong: 10000,         // after a ping
   quiet: 5000,         // silence after which a hint asks for a ping
+  stuck: 5000,         // so long without a welcome, and the network has changed: dialled anew
+  report: 60000,       // the least between two reports; the hub takes one in 30 s
+  timer: 2147483647,   // the longest that setTimeout() knows
   ack: 200,            // acks are coalesced; the hub coalesces, too
   expires: 518400000,  // 6 days: the hub knows an op for 7, so what is sent is never stored twice
   hintMax: 3600000,    // the longest delay that we let the hub ask for
   reload: 1000,        // for the lock of a tab that is loaded anew
 };
+
+export const QUIET_TIMES = 4; // in the background the hub is asked so much more rarely: each ping wakes a phone's radio
 
 export const RETRY = { base_ms: 500, max_ms: 30000, reset_ms: 30000 };

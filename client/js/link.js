@@ -14,7 +14,7 @@
 //   3. A request is answered, late, or ended with its session: exactly one of them.
 import { isPlace } from './check.js';
 import { BelfryError } from './errors.js';
-import { LIMIT, TIME } from './limits.js';
+import { LIMIT, QUIET_TIMES, TIME } from './limits.js';
 import { forgetRetry, newRetry, stepRetry, tuneRetry } from './retry.js';
 
 const PROTOCOL = 'belfry.v1';
@@ -40,6 +40,8 @@ export class Link {
   #heardAt = 0;
   #timer;             // of the state: open, wait, or heartbeat
   #pinged = false;
+  #dialledAt = 0;
+  #quiet = false;     // in the background
 
   constructor(client, on) {
     this.#client = client;
@@ -99,6 +101,7 @@ export class Link {
     const attempt = {};
     this.#attempt = attempt;
     this.#goaway = 0;
+    this.#dialledAt = this.#client.clock.now();
     this.#become('connecting');
     this.#setTimer(TIME.open, () => this.#ended({ reason: 'no welcome in time' }));
     if (this.#token) {
@@ -177,7 +180,7 @@ export class Link {
     const wasOnline = this.isOnline;
     const { clock, metrics } = this.#client;
     this.#leave();
-    if (wasOnline) metrics.count('losses');
+    if (wasOnline && !(end.code >= 4000 && end.code <= 4999)) metrics.count('losses');
     const alive_ms = wasOnline ? Math.max(1, clock.now() - this.#welcomedAt) : 0;
     const { retry, plan } = stepRetry(this.retry, { code: end.code, status: end.status, hint_ms: this.#goaway || end.hint_ms, alive_ms }, this.#client.chance());
     this.retry = retry;
@@ -190,9 +193,10 @@ export class Link {
       return;
     }
     this.#told = plan.told;
-    this.until = clock.now() + plan.delay_ms;
-    this.#become('waiting', { ...why, delay_ms: plan.delay_ms, until: this.until });
-    this.#setTimer(plan.delay_ms, () => (this.state === 'waiting' ? this.#dial() : undefined));
+    const delay_ms = plan.delay_ms + (this.#quiet ? retry.max_ms : 0);
+    this.until = clock.now() + delay_ms;
+    this.#become('waiting', { ...why, delay_ms, until: this.until });
+    this.#setTimer(delay_ms, () => (this.state === 'waiting' ? this.#dial() : undefined));
   }
 
   // What came cannot be kept: as if it had never come.
@@ -200,15 +204,23 @@ export class Link {
     return this.#attempt ? this.#ended({ reason }) : undefined;
   }
 
-  // online and foreground: the network is back, or somebody looks.
+  // online: the network is back, or is another one, and our line was of the one before. offline: the line is not worth waiting for.
+  // foreground: somebody looks. background: nobody does, and each word costs the battery.
   hint(what) {
-    if (what !== 'online' && what !== 'foreground') {
-      if (what === 'offline') this.#probe(0);
-      return;
-    }
+    if (what === 'offline') return this.fail('there is no network');
+    if (what === 'background') this.#quiet = true;
+    if (what === 'foreground') this.#quiet = false;
+    if (what === 'online' || what === 'foreground') this.#comeBack(what === 'online' ? 0 : TIME.quiet);
+    return undefined;
+  }
+
+  #comeBack(quiet_ms) {
+    const stuck = this.state === 'connecting' && this.#client.clock.now() - this.#dialledAt > TIME.stuck;
     if (this.isOnline) {
-      this.#probe(TIME.quiet);
-    } else if (this.state === 'waiting' && !this.#told) {
+      this.#probe(quiet_ms);
+      if (!this.#pinged) this.#beat();
+    } else if (stuck || (this.state === 'waiting' && !this.#told)) {
+      this.#leave();
       this.retry = forgetRetry(this.retry);
       this.#dial();
     }
@@ -311,7 +323,7 @@ export class Link {
   #beat() {
     const pingMs = isPlace(this.session.ping_ms) && this.session.ping_ms >= 1000 ? this.session.ping_ms : 25000;
     const now = this.#client.clock.now();
-    const due = this.#heardAt + pingMs + (this.#pinged ? TIME.pong : 0);
+    const due = this.#heardAt + pingMs * (this.#quiet ? QUIET_TIMES : 1) + (this.#pinged ? TIME.pong : 0);
     if (now < due) {
       this.#setTimer(due - now, () => (this.isOnline ? this.#beat() : undefined));
       return undefined;

@@ -20,12 +20,20 @@ class Samples {
     const at = (share) => (sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] : 0);
     return { count: this.count, p50: at(0.5), p95: at(0.95) };
   }
+
+  // Those from number on, as far as they are kept, in their order.
+  since(number) {
+    const from = Math.max(number, this.count - LIMIT.samples);
+    return Array.from({ length: this.count - from }, (_, index) => this.#latest[(from + index) % LIMIT.samples]);
+  }
 }
 
 export class Metrics {
   #counts = Object.fromEntries(COUNTERS.map((name) => [name, 0]));
   #opToSynced = new Samples();
   #catchUp = new Samples();
+  #catchUpSize = new Samples();
+  #told = { counts: {}, samples: {} }; // when news() was last asked
   #behind = null; // { at, events }: between welcome and caught_up
 
   count(name, more = 1) {
@@ -38,13 +46,32 @@ export class Metrics {
     if (state === 'synced') this.#opToSynced.add(ms);
   }
 
+  // Between welcome and caught_up.
+  get isBehind() {
+    return this.#behind !== null;
+  }
+
+  // What was counted since this was last asked: { counts, samples }.
+  news() {
+    const all = { op_to_synced_ms: this.#opToSynced, catch_up_ms: this.#catchUp, catch_up_size: this.#catchUpSize };
+    const { counts, samples } = this.#told;
+    const news = {
+      counts: Object.fromEntries(COUNTERS.map((name) => [name, this.#counts[name] - (counts[name] ?? 0)])),
+      samples: Object.fromEntries(Object.entries(all).map(([name, each]) => [name, each.since(samples[name] ?? 0)])),
+    };
+    this.#told = { counts: { ...this.#counts }, samples: Object.fromEntries(Object.entries(all).map(([name, { count }]) => [name, count])) };
+    return news;
+  }
+
   welcomed(now) {
     this.#behind = { at: now, events: this.#counts.events };
   }
 
   caughtUp(now) {
     if (!this.#behind) return;
-    this.count('catch_up_events', this.#counts.events - this.#behind.events);
+    const size = this.#counts.events - this.#behind.events;
+    this.count('catch_up_events', size);
+    this.#catchUpSize.add(size);
     this.#catchUp.add(now - this.#behind.at);
     this.#behind = null;
   }
@@ -60,6 +87,7 @@ export class Metrics {
       outbox_oldest_ms: waiting.length ? now - Math.min(...waiting.map(({ at }) => at)) : 0,
       op_to_synced_ms: this.#opToSynced.read(),
       catch_up_ms: this.#catchUp.read(),
+      catch_up_size: this.#catchUpSize.read(),
     };
   }
 }

@@ -4,6 +4,8 @@
 //
 //      due ---> conversations, page by page ---> history of each conversation that we had ---> done
 //
+// The requests go over the connection, or into a background sync, whichever has begun it.
+//
 // What must stay true: that a reload is due is on disk with the event that made it so, until it is done. A connection that
 // is lost meanwhile begins it anew.
 import { isPlace, listOf } from './check.js';
@@ -39,16 +41,18 @@ export class Reload {
     this.#running = false;
   }
 
-  begin() {
-    if (!this.due || this.#running || !this.#client.link.isOnline) return;
-    const run = { queue: [] };
+  // request(frame, { reply, late }) as link.request(), for a background sync; without, the connection's.
+  begin(request) {
+    const { link } = this.#client;
+    if (!this.due || this.#running || (!request && !link.isOnline)) return;
+    const run = { queue: [], request: request ?? ((...what) => link.request(...what)) };
     this.#running = run;
     this.#page(run, undefined);
   }
 
   // Each step goes on with the next, in the turn that has its reply.
   #ask(run, frame, handle) {
-    this.#client.link.request(frame, {
+    run.request(frame, {
       reply: async (reply, batch) => {
         if (this.#running !== run) return;
         if (reply.type === 'error') {
@@ -74,7 +78,7 @@ export class Reload {
     this.#ask(run, { type: 'conversations', ...(after !== undefined && { after }), limit: LIMIT.page }, async (reply, batch) => {
       for (const item of listOf(reply?.items)) if (isId(item.conv)) await this.#conversation(run, item, batch);
       const next = reply?.next;
-      batch.after(() => (typeof next === 'string' && listOf(reply.items).length > 0 ? this.#page(run, next) : this.#next(run)));
+      batch.after(() => (typeof next === 'string' && next !== after && listOf(reply.items).length > 0 ? this.#page(run, next) : this.#next(run)));
     });
   }
 

@@ -2,6 +2,8 @@
 //
 // sync.js: a background sync by POST /v1/sync, for a service worker or an app that was woken: outbox out, events in, acks.
 //
+// After a gap or a reset it loads what they made due, too, one page in each request.
+//
 // What must stay true: it may be killed at any instant. What it sent is on disk as tried, what it took is on disk before it is
 // acknowledged, and the next run goes on from there. It runs in turns, but waits for the network outside of them.
 import { isPlace } from './check.js';
@@ -12,6 +14,7 @@ const WAITING = new Set(['pending', 'sending']);
 export class Sync {
   #client;
   #running;
+  #asks;       // what a reload has still to ask: [{ frame, reply, late }]; undefined: not ours
   #acked = -1; // n that the hub was told by a sync; -1: not known
 
   constructor(client) {
@@ -28,11 +31,23 @@ export class Sync {
     const { clock, metrics, link } = this.#client;
     const end = clock.now() + deadline_ms;
     const sum = { ok: true, sent: 0, events: 0, more: false };
-    metrics.count('wakes');
     if (link.isOnline) await this.#waitForOutbox(end, sum);
     else await this.#rounds(end, sum);
+    metrics.count('wakes');
     if (sum.ok && sum.sent === 0 && sum.events === 0) metrics.count('empty_wakes');
+    await this.#client.turn(() => this.#keep());
     return sum;
+  }
+
+  // What is still due is for the connection, or the next sync; so is what is still to be reported.
+  async #keep() {
+    const { reload, report } = this.#client;
+    if (this.#asks) reload.lost();
+    this.#asks = undefined;
+    reload.begin();
+    const batch = this.#client.batch();
+    report.keep(batch);
+    await batch.commit();
   }
 
   // The connection does all of it; the caller only wants to know when.
@@ -81,12 +96,26 @@ export class Sync {
   }
 
   async #begin() {
-    const { outbox, reading, inbox, device } = this.#client;
+    const { outbox, reading, inbox, device, report } = this.#client;
+    const batch = this.#client.batch();
+    this.#reload();
     const items = await outbox.begin(outbox.eligible(this.#client.clock.now()).slice(0, LIMIT.ops));
     const reads = reading.frames().slice(0, LIMIT.ops - items.length);
-    const ops = [...items.map((item) => outbox.frameOf(item)), ...reads].map((frame, index) => ({ ...frame, id: index + 1 }));
+    const asks = (this.#asks ?? []).splice(0, LIMIT.ops - items.length - reads.length);
+    const reports = [items.length + reads.length + asks.length < LIMIT.ops ? report.take(batch) : undefined].filter(Boolean);
+    await batch.commit();
+    const ops = [...items.map((item) => outbox.frameOf(item)), ...reads, ...asks.map(({ frame }) => frame), ...reports].map((frame, index) => ({ ...frame, id: index + 1 }));
     const { cursor } = inbox;
-    return { items, reads, ack: cursor?.n, body: { device, ...(cursor && { cursor, ack: cursor.n }), ops } };
+    return { items, reads, asks, ops: ops.length, ack: cursor?.n, body: { device, ...(cursor && { cursor, ack: cursor.n }), ops } };
+  }
+
+  // A reload that is due, and that no connection is at, asks us.
+  #reload() {
+    const asks = this.#asks ?? [];
+    this.#client.reload.begin((frame, handlers) => {
+      this.#asks = asks;
+      asks.push({ frame, ...handlers });
+    });
   }
 
   async #post(body, end) {
@@ -113,20 +142,25 @@ export class Sync {
   }
 
   // Answers whether that was all.
-  async #take({ items, reads, ack }, page, sum) {
+  async #take({ items, reads, asks, ops, ack }, page, sum) {
     const { inbox, outbox, reading } = this.#client;
     const batch = this.#client.batch();
     if (!inbox.cursor) this.#client.begin({ epoch: page.epoch, n: page.fresh ? page.cursor : 0 }, batch);
     for (const [index, frame] of page.results.entries()) {
       if (typeof frame?.type !== 'string') continue;
+      const ask = asks[index - items.length - reads.length];
       if (index < items.length) {
         if (frame.type === 'sent') sum.sent++;
         await outbox.answered(items[index].op, frame, batch);
       } else if (reads[index - items.length]) {
         const { conv, seq } = reads[index - items.length];
         await reading.answered(conv, seq, frame, batch);
+      } else if (ask) {
+        await ask.reply(frame, batch);
       }
     }
+    for (const ask of asks.slice(Math.max(0, page.results.length - items.length - reads.length))) ask.late(); // had no answer
+    const before = inbox.cursor?.n ?? -1;
     for (const frame of page.events) if (typeof frame?.type === 'string' && await this.#client.inboxFrame(frame, batch) === true) sum.events++;
     const place = batch.cursor ?? inbox.cursor;
     if (place.epoch === page.epoch && page.cursor > place.n) inbox.move({ epoch: place.epoch, n: page.cursor }, batch);
@@ -135,7 +169,12 @@ export class Sync {
     if (ack !== undefined) this.#acked = ack;
     await outbox.pump();
     sum.more = page.more === true;
-    const more = outbox.eligible(this.#client.clock.now()).length > 0 || page.more === true || inbox.cursor.n > this.#acked;
+    this.#reload();
+    if (page.more === true && ops === 0 && inbox.cursor.n === before && !(this.#asks?.length > 0)) {
+      Object.assign(sum, { ok: false, reason: 'the hub says that there is more, and brings nothing' });
+      return true;
+    }
+    const more = outbox.eligible(this.#client.clock.now()).length > 0 || page.more === true || inbox.cursor.n > this.#acked || this.#asks?.length > 0;
     return !more;
   }
 }

@@ -71,7 +71,9 @@ static int act(struct belfry *client, const char *what, char *rest, char *op) {
         if (strcmp(what, "subscribe") == 0)
                 return belfry_subscribe(client, conv, *rest == '1');
         if (strcmp(what, "watch") == 0)
-                return belfry_watch(client, conv);
+                return belfry_watch(client, conv, true);
+        if (strcmp(what, "unwatch") == 0)
+                return belfry_watch(client, conv, false);
         if (strcmp(what, "members") == 0)
                 return belfry_load_members(client, conv);
         about.seq = next_number(&rest);

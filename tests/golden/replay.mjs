@@ -15,7 +15,7 @@ import { Tap } from '../lib/tap.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const INPUTS = ['do', 'net', 'hub', 'http', 'clock'];
-const ARGUMENTS = new Set(['conv', 'body', 'kind', 'ref', 'of', 'seq', 'hint', 'deadline_ms', 'as', 'code', 'status', 'retry_after_ms', 'result', 'fails']);
+const ARGUMENTS = new Set(['conv', 'body', 'kind', 'ref', 'of', 'seq', 'hint', 'deadline_ms', 'as', 'code', 'status', 'retry_after_ms', 'result', 'fails', 'users']);
 const OUTPUTS = ['frames', 'dials', 'waits', 'state', 'shows', 'tells', 'posts'];
 const CHECKS = ['cursor', 'outbox', 'screen', 'receipts', 'metrics'];
 
@@ -116,6 +116,7 @@ class Replay {
       url: 'ws://hub.test/v1/ws', user: this.given.user, device: this.given.device, store: this.store,
       token: async () => (this.tokens.length > 1 ? this.tokens.shift() : this.tokens[0]),
       chance: () => this.chance.shift() ?? 0,
+      report_ms: this.given.report_ms,
       clock: {
         now: () => this.clock.now(),
         setTimeout: (work, ms) => this.clock.setTimeout(ifAlive(work), ms),
@@ -220,6 +221,8 @@ class Replay {
       read: () => client.read(step.conv, step.seq),
       subscribe: async () => { client.subscribe(step.conv).catch(() => {}); },
       unsubscribe: () => client.unsubscribe(step.conv),
+      watch: async () => { client.watch(step.users).catch(() => {}); },
+      unwatch: async () => { client.unwatch(step.users).catch(() => {}); },
       hint: () => client.hint(step.hint),
       sync: async () => { client.syncOnce(step.deadline_ms).catch(() => {}); },
     };

@@ -225,7 +225,9 @@ static void session(struct world *world, int64_t *seqs) {
                 connect_and_talk(world, seqs);
                 look_around(world);
                 engine_stop(world->engine);
-                wake = wake_new(world->db, "d", UINT64_MAX);
+                wake = wake_new(
+                        world->db,
+                        &(struct wake_options){ .device = "d", .deadline_ms = UINT64_MAX, .reloads = true, .report_each_ms = 1 });
                 if (wake) {
                         if (wake_next(wake, 1, 1, &post) == WAKE_GOES_ON)
                                 wake_on_answer(wake, 503, SLICE(""), 1, 1);

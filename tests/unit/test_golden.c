@@ -127,6 +127,7 @@ static void open_client(struct replay *replay) {
         replay->engine = engine_new(replay->db, &port, json_string_value(json_object_get(replay->given, "user")),
                                     json_string_value(json_object_get(replay->given, "device")));
         engine_at(replay->engine, now_of(replay), replay->wall_ms);
+        engine_report_each(replay->engine, json_integer_value(json_object_get(replay->given, "report_ms")));
         engine_recover(replay->engine);
         db_begin_read(replay->db);
         replay->told = ledger_last_change(replay->db);
@@ -349,7 +350,13 @@ static bool do_send(struct replay *replay, json_t *step, const char *kind) {
 
 static bool do_sync(struct replay *replay, json_t *step) {
         replay->wake_until_ms = now_of(replay) + (uint64_t)json_integer_value(json_object_get(step, "deadline_ms"));
-        replay->wake = wake_new(replay->db, json_string_value(json_object_get(replay->given, "device")), replay->wake_until_ms);
+        replay->wake =
+                wake_new(replay->db, &(struct wake_options){
+                                             .device = json_string_value(json_object_get(replay->given, "device")),
+                                             .deadline_ms = replay->wake_until_ms,
+                                             .reloads = true,
+                                             .report_each_ms = json_integer_value(json_object_get(replay->given, "report_ms")),
+                                     });
         go_on_syncing(replay);
         return true;
 }
@@ -360,6 +367,15 @@ static void do_hint(struct replay *replay, const char *hint) {
         for (int i = 0; i < 4; i++)
                 if (strcmp(hint, names[i]) == 0)
                         engine_hint(replay->engine, (enum engine_hint)i);
+}
+
+static bool do_watch(struct replay *replay, json_t *step, bool watch) {
+        json_t *users = json_object_get(step, "users"), *user;
+        bool ok = true;
+        size_t i;
+
+        json_array_foreach(users, i, user) ok = ok && engine_watch(replay->engine, slice_of(json_string_value(user)), watch) == 0;
+        return ok;
 }
 
 static bool do_it(struct replay *replay, json_t *step, const char *what) {
@@ -383,6 +399,8 @@ static bool do_it(struct replay *replay, json_t *step, const char *what) {
         } else if (strcmp(what, "subscribe") == 0 || strcmp(what, "unsubscribe") == 0) {
                 return expect_answer(replay, step,
                                      engine_subscribe(replay->engine, slice_of(text_of(replay, step, "conv")), what[0] == 's'));
+        } else if (strcmp(what, "watch") == 0 || strcmp(what, "unwatch") == 0) {
+                return do_watch(replay, step, what[0] == 'w');
         } else if (strcmp(what, "cancel") == 0) {
                 return expect_answer(replay, step, engine_cancel(replay->engine, text_of(replay, step, "of")));
         } else if (strcmp(what, "retry") == 0) {
