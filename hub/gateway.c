@@ -423,7 +423,7 @@ void gateway_hurry(struct hub *hub, uint64_t patience_ms) {
         bool any = false;
         LIST_FOR_EACH(link, &hub->handshakes) {
                 struct conn *conn = LIST_CONTAINER(link, struct conn, handshake);
-                if (uv_now(hub->loop) < conn->adopted_ms + patience_ms)
+                if (uv_now(hub->loop) < conn->adopted_ms + patience_ms || !hub_may_kill(hub))
                         break;
                 list_remove(link); /* it is counted until it is gone */
                 lws_set_timeout(conn->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);

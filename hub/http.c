@@ -60,10 +60,14 @@ void http_build_error(struct buf *out, enum error_code code, const char *message
 
 static void http_on_deadline(struct wheel_timer *timer, uint64_t now_ms) {
         struct http *http = LIST_CONTAINER(timer, struct http, deadline);
-        if (http->wsi) {
-                lws_set_timeout(http->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
-                lws_cancel_service(http->hub->lws);
+        if (!http->wsi)
+                return;
+        if (!hub_may_kill(http->hub)) {
+                wheel_start(http->hub->wheel, timer, now_ms + 1); /* the next tick */
+                return;
         }
+        lws_set_timeout(http->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
+        lws_cancel_service(http->hub->lws);
 }
 
 struct http *http_new(struct hub *hub, struct lws *wsi) {

@@ -126,9 +126,17 @@ static void hub_tend(struct hub *hub) {
                 tend_tick(hub->tend, &ages, uv_now(hub->loop));
 }
 
+bool hub_is_stalled(bool was, uint64_t before_ms, uint64_t now_ms) {
+        return !was && before_ms && now_ms > before_ms + HUB_STALL_MS;
+}
+
 void hub_tick(struct hub *hub) {
+        uint64_t now_ms = uv_now(hub->loop);
         hub->killed = 0;
-        wheel_advance(hub->wheel, uv_now(hub->loop));
+        hub->stalled = hub_is_stalled(hub->stalled, hub->ticked_ms, now_ms);
+        hub->ticked_ms = now_ms;
+        if (!hub->stalled)
+                wheel_advance(hub->wheel, now_ms);
         acks_flush(hub->acks);
         if (++hub->ticks % (LEASE_TICK_MS / HUB_TICK_MS) == 0 && store_is_up(hub->fanout.store))
                 lease_tick(hub->lease);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
+#include "base/limits.h"
 #include "base/list.h"
 #include "fanout/fanout.h"
 
@@ -50,7 +51,9 @@ struct hub {
         struct buf *scratch;    /* for what is written right away */
         bool draining;
         unsigned ticks;
-        unsigned killed;        /* sessions in this tick that did not answer the close */
+        unsigned killed;        /* connections in this tick, see hub_may_kill() */
+        uint64_t ticked_ms;     /* the latest tick */
+        bool stalled;           /* this tick came late: what came meanwhile is not read yet */
         int closing;            /* what has still to report its end */
         void (*on_closed)(void *context);
         void *closed_context;
@@ -59,7 +62,7 @@ struct hub {
         struct list https;      /* struct http, all */
 };
 
-enum { HUB_TICK_MS = 100 };
+enum { HUB_TICK_MS = 100, HUB_STALL_MS = 500 };
 
 /*
  * Opens the store and all that lives on it. loop and config are set before; metrics, scratch, auth and what is of the sockets are the
@@ -74,6 +77,16 @@ void hub_deinit(struct hub *hub);
 /* What fanout.push_delay_ms is by a configuration. */
 int64_t hub_push_delay_ms(const struct config *config);
 
+/* One more connection may be killed in this tick; else the next one does it. */
+static inline bool hub_may_kill(struct hub *hub) {
+        return hub->killed++ < LIMIT_KILLS;
+}
+
+/*
+ * Does the tick of now come so late behind the one before (0: none) that we stood still? Timers come before sockets in a turn of the loop, so
+ * nobody is called late in it, before what was sent meanwhile is read. But not twice in a row: a loop that is always late must go on.
+ */
+bool hub_is_stalled(bool was, uint64_t before_ms, uint64_t now_ms);
 /* Every HUB_TICK_MS: the timing wheel, acknowledgements, what grew old, (every fifth) the lease. */
 void hub_tick(struct hub *hub);
 /* Every second, with monotonic time: counters, the probe, the sweeper. */

@@ -834,7 +834,7 @@ static bool session_check_peer(struct session *session, uint64_t now_ms) {
 static void session_on_due(struct wheel_timer *timer, uint64_t now_ms) {
         struct session *session = LIST_CONTAINER(timer, struct session, timer);
         if (session->state == SESSION_CLOSING) {
-                if (session->hub->killed++ < LIMIT_KILLS)
+                if (hub_may_kill(session->hub))
                         session_kill(session); /* the close frame was not answered */
                 else
                         wheel_start(session->hub->wheel, timer, now_ms + 1); /* the next tick */

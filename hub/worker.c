@@ -177,8 +177,9 @@ static void worker_end(struct worker *worker);
 static void worker_on_tick(uv_timer_t *timer) {
         struct worker *worker = timer->data;
         worker_measure(worker);
-        acceptor_tick(worker->hub.acceptor);
         hub_tick(&worker->hub);
+        if (!worker->hub.stalled)
+                acceptor_tick(worker->hub.acceptor);
         worker_announce(worker);
         if (worker->hub.draining && !worker->ending &&
             (list_is_empty(&worker->hub.sessions) || uv_now(&worker->loop) >= worker->drain_ends_ms))

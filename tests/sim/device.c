@@ -695,6 +695,7 @@ static void device_leave(struct device *device, bool late, uint64_t back_us) {
 void device_on_closed(struct device *device, struct lws *wsi, int code) {
         world_trace("%s.%s is closed with %d", D(device), code);
         DEMAND(code < 4400, "its only session is ended with %d", code);
+        DEMAND(code != 4102 || sockets_overslept(wsi), "it is told not to have answered a ping");
         device->retry_ms = device->retry_ms * 2 > 1000 ? 1000 : device->retry_ms * 2;
         device_leave(device, false, 1000 + world_chance(device->retry_ms * 1000 + 1));
 }

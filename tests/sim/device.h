@@ -13,7 +13,7 @@
  *   device#5  sent speaks the truth: the entry is in the store under that seq, or was, before the store lost it.
  *   device#6  A session begins where the device's cursor is; if the store has another epoch, reset is told before any event.
  *   device#7  Nobody is told that something does not exist which the store has lost in secret, be it by a list in which it is not.
- *   device#8  A device that has only one connection is not replaced, and one that keeps the rules is not called wrong.
+ *   device#8  A device that has only one connection is not replaced, and one that keeps the rules is not called wrong or silent.
  */
 #pragma once
 #include <stdbool.h>

@@ -15,7 +15,7 @@
 #include "tests/sim/wires.h"
 #include "tests/sim/world.h"
 
-enum { SOCKETS_BYTES = 1 << 24, SOCKETS_LATE_US = 25000000 };
+enum { SOCKETS_BYTES = 1 << 24, SOCKETS_LATE_US = 25000000, SOCKETS_OVERSLEPT_US = 3000000 };
 
 struct lws {
         struct hub *hub;
@@ -246,6 +246,10 @@ struct lws *sockets_connect(struct device *device, int site) {
         wsi->session = session_new(hub, wsi, NULL);
         WORLD_DEMAND(wsi->session, "no session");
         return wsi;
+}
+
+bool sockets_overslept(const struct lws *wsi) {
+        return wsi->asleep_us && world.now_us < wsi->asleep_us + SOCKETS_OVERSLEPT_US;
 }
 
 uint64_t sockets_told(const struct lws *wsi) {

@@ -23,6 +23,8 @@ void sockets_send(struct lws *wsi, struct slice text);
 void sockets_leave(struct lws *wsi, bool late);
 /* The device reads nothing for a while. */
 void sockets_sleep(struct lws *wsi, uint64_t span_us);
+/* It slept until now, or until shortly before. */
+bool sockets_overslept(const struct lws *wsi);
 /* The highest event that the hub has sent this way, though it may be under way; 0: none. */
 uint64_t sockets_told(const struct lws *wsi);
 /* Every connection of this hub ends now. */
