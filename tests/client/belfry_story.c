@@ -2,13 +2,13 @@
 /*
  * belfry_story.c: a device on libbelfry that does what its standard input says, one line each, and prints what it is told.
  *
- *      belfry_story URL TOKEN STORE AFTER
+ *      belfry_story URL TOKEN STORE AFTER [REPORT_MS]
  *
  *      start | stop | quit | hint online|offline       sync MS
  *      sendop OP KIND REF CONV BODY                    (under an op of the caller's, as no app would; BODY may be missing)
  *      token JWT              forget (the cursor)
  *      send CONV BODY          edit CONV SEQ BODY      delete CONV SEQ      react CONV SEQ BODY      (BODY is JSON)
- *      read CONV SEQ           typing CONV 0|1         signal CONV BODY     subscribe CONV 0|1       watch USER
+ *      read CONV SEQ           typing CONV 0|1         signal CONV BODY     subscribe CONV 0|1       [un]watch USER
  *      load CONV BEFORE LIMIT  members CONV            ask JSON
  *      entries CONV            outbox                  place                metrics                  conversations
  *
@@ -192,6 +192,7 @@ int main(int argc, char *argv[]) {
                                           .token = argc > 2 ? argv[2] : NULL,
                                           .store = argc > 3 ? argv[3] : NULL,
                                           .after = argc > 4 ? strtoll(argv[4], NULL, 10) : 0,
+                                          .report_ms = argc > 5 ? strtoll(argv[5], NULL, 10) : 0,
                                           .shared = true,
                                           .on_event = on_event };
         struct belfry *client;
