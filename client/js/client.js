@@ -37,12 +37,13 @@ function settingsOf(options) {
   if (!isId(options.user)) throw new BelfryError('bad_request', 'options.user must be the user\'s id');
   const { report_ms = 0 } = options;
   if (report_ms !== 0 && !(report_ms >= TIME.report)) throw new BelfryError('bad_request', `options.report_ms is 0, or ${TIME.report} or more`);
-  const url = new URL(options.url);
+  const [, origin, path = '/'] = /^((?:wss?|https?):\/\/[^\s/?#]+)(\/[^\s?#]*)?/.exec(options.url) ?? []; // React Native's URL is no whole one
+  if (!origin) throw new BelfryError('bad_request', 'options.url must be ws://… or wss://…');
   const dial = options.dial ?? ((what) => webSocketDial(options.WebSocket ?? globalThis.WebSocket)(what));
   if (!options.dial && !options.WebSocket && !globalThis.WebSocket) throw new BelfryError('bad_request', 'there is no WebSocket here: give options.WebSocket');
-  const syncUrl = options.syncUrl ?? new URL('sync', url.href.replace(/^ws/, 'http')).href;
+  const syncUrl = options.syncUrl ?? `${origin.replace(/^ws/, 'http')}${path.replace(/[^/]*$/, '')}sync`;
   return {
-    name: 'belfry-js/1', chance: chance32, ...options, url: url.href, dial, syncUrl,
+    name: 'belfry-js/1', chance: () => chance32(options.random), ...options, dial, syncUrl,
     fetch: options.fetch ?? ((...what) => globalThis.fetch(...what)),
   };
 }
@@ -139,7 +140,7 @@ export class Client {
       try {
         listener(news);
       } catch (error) {
-        queueMicrotask(() => { throw error; }); // the app's fault, told as such, and not ours to fall over
+        systemClock.setTimeout(() => { throw error; }, 0); // the app's fault, told as such, and not ours to fall over
       }
     }
   }

@@ -20,14 +20,21 @@ export function uuidv7(now, random = randomBytes) {
 }
 
 // A uniform 32-bit integer, for jitter.
-export function chance32() {
-  const [a, b, c, d] = randomBytes(4);
+export function chance32(random = randomBytes) {
+  const [a, b, c, d] = random(4);
   return a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d;
 }
 
-const encoder = new TextEncoder();
-
-export const byteLength = (text) => encoder.encode(text).length;
+// In UTF-8, without TextEncoder, which not every React Native has. Half a surrogate pair counts as U+FFFD.
+export function byteLength(text) {
+  let length = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) length += unit > 0x7ff ? 2 : 1;
+    if (unit >= 0xd800 && unit <= 0xdbff && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) i++; // a pair is 4 bytes for 2 units
+  }
+  return length;
+}
 
 // Users, devices and conversations: 1 to 128 bytes without controls, spaces or "/".
 export function isId(id) {

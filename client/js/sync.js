@@ -119,26 +119,40 @@ export class Sync {
   }
 
   async #post(body, end) {
-    const { options, clock, link } = this.#client;
+    const { clock } = this.#client;
     const left = end - clock.now();
     if (left <= 0) return { status: 0, reason: 'deadline' };
-    const abort = new AbortController();
-    const timer = clock.setTimeout(() => abort.abort(), left);
+    const abort = globalThis.AbortController ? new AbortController() : undefined;
+    let timer;
+    let late = false;
+    const deadline = new Promise((_, reject) => {
+      timer = clock.setTimeout(() => {
+        late = true;
+        abort?.abort();
+        reject(new Error('deadline'));
+      }, left);
+    });
     try {
-      const token = await link.token();
-      const response = await options.fetch(options.syncUrl, {
-        method: 'POST',
-        headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
-        body: JSON.stringify(body),
-        cache: 'no-store',
-        signal: abort.signal,
-      });
-      return { status: response.status, json: await response.json() };
+      return await Promise.race([this.#ask(body, abort?.signal), deadline]);
     } catch (error) {
-      return { status: 0, reason: abort.signal.aborted ? 'deadline' : String(error?.message) };
+      return { status: 0, reason: late ? 'deadline' : String(error?.message) };
     } finally {
       clock.clearTimeout(timer);
     }
+  }
+
+  async #ask(body, signal) {
+    const { options, link } = this.#client;
+    const token = await link.token();
+    const response = await options.fetch(options.syncUrl, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+      cache: 'no-store',
+      redirect: 'error', // the token is for this hub
+      signal,
+    });
+    return { status: response.status, json: await response.json() };
   }
 
   // Answers whether that was all.
