@@ -17,8 +17,8 @@ const registrations = [
       const ann = await scene.device('ann');
       const stored = async () => (await scene.call(200, 'GET', `${scene.user('ann')}/devices`, { node: 1 })).devices.find((each) => each.device === 'phone').push;
       expect((await stored()) === null, 'it is registered');
-      const subscription = { endpoint: 'https://push.example/x', keys: { p256dh: 'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4', auth: 'BTBZMqHH6r4Tts7J_aSIgg' } };
-      for (const registration of [{ provider: 'fcm', app: 'main', token: 'a-token-of-google' }, { provider: 'apns', app: 'main', token: 'ab'.repeat(32), env: 'sandbox' }, { provider: 'webpush', app: 'main', subscription }, { provider: 'webhook', app: 'sms', token: '+49 30 1' }]) {
+      const subscription = { endpoint: `https://push.example/${scene.name('ann')}`, keys: { p256dh: 'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4', auth: 'BTBZMqHH6r4Tts7J_aSIgg' } };
+      for (const registration of [{ provider: 'fcm', app: 'main', token: `of-${scene.name('ann')}` }, { provider: 'apns', app: 'main', token: Buffer.from(scene.name('ann')).toString('hex'), env: 'sandbox' }, { provider: 'webpush', app: 'main', subscription }, { provider: 'webhook', app: 'sms', token: '+49 30 1' }]) {
         expect((await scene.ask(ann, 'push_register', registration)).type === 'ok', `${registration.provider} was not ok`);
         const { provider, app } = await stored();
         expect(provider === registration.provider && app === registration.app, `it is registered as ${provider} ${app}`);
@@ -35,7 +35,7 @@ const registrations = [
     holds: 'the same by the backend, also for a device that was never here',
     async run(scene) {
       const path = `${scene.user('ann')}/devices/tablet/push`;
-      await scene.call(200, 'PUT', path, { body: { provider: 'fcm', app: 'main', token: 'a-token-of-google' } });
+      await scene.call(200, 'PUT', path, { body: { provider: 'fcm', app: 'main', token: `of-${scene.name('ann')}` } });
       const { devices } = await scene.call(200, 'GET', `${scene.user('ann')}/devices`, { node: 1 });
       expect(devices[0].device === 'tablet' && devices[0].connected === false && devices[0].push.provider === 'fcm', () => told(devices));
       expect((await scene.http('PUT', path, { good: false, body: { provider: 'pigeon' } })).status === 422, 'a pigeon was registered');
