@@ -137,6 +137,7 @@ static int change_write(struct change_job *job, const struct redisReply *reply, 
                 store_call_arg_int(call, job->fanout->inbox_max);
                 /* A crowd that changes at once is not told of each other: that would be changes times members. */
                 store_call_arg_int(call, !creates && count <= CHANGE_TELL_ALL);
+                store_call_arg(call, change->template);
                 store_call_arg_int(call, (int64_t)count);
                 for (size_t i = 0; i < count; i++) {
                         store_call_arg_text(call, steps[i].action);
@@ -188,7 +189,8 @@ static void change_on_read(void *arg, const struct redisReply *reply) {
         job->result.created = store_count(reply) == 0;
         job->result.changes = count;
         int answer = change_check(&job->change, reply, after);
-        bool nothing = !answer && !job->result.created && count == 0 && job->change.is_public < 0 && job->change.mode != CHANGE_DELETE;
+        bool nothing = !answer && !job->result.created && count == 0 && job->change.is_public < 0 && job->change.template.len == 0 &&
+                       job->change.mode != CHANGE_DELETE;
         if (!answer && nothing && job->change.mode == CHANGE_REMOVE)
                 answer = FANOUT_E_NOT_FOUND;
         if (answer || nothing)
@@ -211,7 +213,7 @@ static void change_read(struct change_job *job) {
 }
 
 int change_start(struct fanout *fanout, const struct change *change, change_done_fn done, void *arg) {
-        size_t bytes = change->conv.len + change->kind.len;
+        size_t bytes = change->conv.len + change->kind.len + change->template.len;
         for (size_t i = 0; i < change->count; i++)
                 bytes += change->members[i].user.len + change->members[i].role.len;
         struct change_job *job = calloc(1, sizeof(*job));
@@ -226,6 +228,7 @@ int change_start(struct fanout *fanout, const struct change *change, change_done
         *job = (struct change_job){ .fanout = fanout, .change = *change, .done = done, .arg = arg, .rows = rows, .text = text };
         job->change.conv = slice_copy(&text, change->conv);
         job->change.kind = slice_copy(&text, change->kind);
+        job->change.template = slice_copy(&text, change->template);
         for (size_t i = 0; i < change->count; i++) {
                 rows[i].user = slice_copy(&text, change->members[i].user);
                 rows[i].role = slice_copy(&text, change->members[i].role);

@@ -29,6 +29,7 @@ struct change {
         struct slice conv;
         struct slice kind;   /* "": as it is, or group */
         int is_public;       /* -1: as it is */
+        struct slice template; /* what to push of messages that do not say: <class> <JSON>; "-" nothing; "" as it is */
         bool create_missing; /* CHANGE_ADD: create the conversation (a group) if there is none */
         bool members_given;
         size_t count;

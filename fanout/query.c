@@ -176,6 +176,11 @@ static void query_on_members(void *arg, const struct redisReply *reply) {
                         buf_add_text(&out, ",\"seq\":");
                         buf_add_int(&out, store_int(store_item(reply, 2)));
                         buf_add_text(&out, store_int(store_item(reply, 4)) ? ",\"public\":true" : ",\"public\":false");
+                        struct slice template = store_text(store_item(reply, 6));
+                        if (template.len) {
+                                buf_add_text(&out, ",\"push\":");
+                                buf_add_slice(&out, template); /* JSON that was checked */
+                        }
                 }
                 query_add_members(&out, query->user.len ? "items" : "members", flat);
         }

@@ -179,7 +179,22 @@ static int api_read_members(struct api_call *call, const struct scan_value *list
         return 0;
 }
 
+/* push of a conversation, as change.h wants it: absent, null or an object. False: it is neither. */
+static bool api_read_template(const struct api_call *call, struct buf *out) {
+        const struct scan_value *push = scan_find(call->fields, call->count, "push");
+        if (push && push->type == SCAN_NULL)
+                buf_add_char(out, '-');
+        if (!push || push->type == SCAN_NULL)
+                return true;
+        if (push->raw.len > LIMIT_PUSH_TEMPLATE_BYTES || !plan_is_push(push))
+                return false;
+        buf_printf(out, "%d ", plan_class(push, DUE_LOW));
+        buf_add_slice(out, push->raw);
+        return true;
+}
+
 static void api_put_conversation(struct api_call *call) {
+        _cleanup_buf_ struct buf template = BUF_INIT(LIMIT_PUSH_TEMPLATE_BYTES + 8);
         struct change change = { .mode = CHANGE_REPLACE, .conv = slice_of(call->conv), .is_public = -1 };
         const struct scan_value *list = api_find(call, "members"), *is_public = api_find(call, "public");
         if (!api_string(call, "kind", &change.kind))
@@ -195,6 +210,11 @@ static void api_put_conversation(struct api_call *call) {
                 api_invalid(call, "members is a list, public is true or false");
                 return;
         }
+        if (!api_read_template(call, &template)) {
+                api_invalid(call, "push is {title, text, priority, ttl_s, collapse, data}, in at most 1,024 bytes, or null");
+                return;
+        }
+        change.template = buf_slice(&template);
         if (is_public)
                 change.is_public = is_public->integer != 0;
         struct change_member *members = calloc(LIMIT_MEMBERS, sizeof(*members));

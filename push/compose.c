@@ -11,6 +11,7 @@
 #include "base/config.h"
 #include "base/limits.h"
 #include "push/look.h"
+#include "push/template.h"
 #include "push/zone.h"
 
 enum {
@@ -47,6 +48,19 @@ static int compose_read_notice(const struct look_event *event, struct compose *c
         return 0;
 }
 
+/* The texts of a template, with what the message says. */
+static int compose_fill(const struct look_event *event, struct plan *plan, struct buf *memory) {
+        const struct template_about about = { .from = event->from, .conv = event->conv, .body = event->body };
+        template_fill(plan->title, &about, memory);
+        size_t title_len = memory->len;
+        template_fill(plan->text, &about, memory);
+        if (buf_failed(memory))
+                return -ENOMEM;
+        plan->title = (struct slice){ memory->ptr, title_len };
+        plan->text = (struct slice){ memory->ptr + title_len, memory->len - title_len };
+        return 0;
+}
+
 static struct slice compose_either(struct slice first, struct slice second) {
         return first.len ? first : second;
 }
@@ -58,12 +72,15 @@ static int64_t compose_expiry(const struct look_event *event, const struct compo
 }
 
 int compose_read(const struct look_event *event, struct compose *compose) {
-        struct slice push = event->plan;
+        bool is_template = !event->is_notice && !event->plan.len && event->template.len;
+        struct slice push = is_template ? event->template : event->plan;
         *compose = (struct compose){ .priority = PUSH_NORMAL };
         buf_init(&compose->memory, COMPOSE_BYTES);
         if (event->is_notice && compose_read_notice(event, compose, &push) < 0)
                 return -ENOMEM;
         if (push.len && plan_parse(push, &compose->plan) < 0)
+                return -ENOMEM;
+        if (is_template && compose_fill(event, &compose->plan, &compose->memory) < 0)
                 return -ENOMEM;
         const struct plan *plan = &compose->plan, *content = &compose->content;
         bool silent = push.len ? plan->silent : !event->is_notice;

@@ -3,7 +3,7 @@
  * compose.h: what is pushed of an event, and the job that does it.
  *
  *   compose#1  The id of a push is made of what it is about, never of chance: who composes it again after a crash makes the same.
- *   compose#2  A message of which its sender says nothing is pushed as a wake-up; a notification as what it is, unless its push says otherwise.
+ *   compose#2  A message of which its sender says nothing is pushed as its conversation's template says, else as a wake-up; a notification as what it is, unless its push says otherwise.
  */
 #pragma once
 #include <stdbool.h>

@@ -213,6 +213,7 @@ void look_add_fetch(const struct look *look, struct call *call, struct slice use
                 store_call_key(call, KEY_LOG, event->conv);
                 store_call_key(call, KEY_STATES, event->conv);
                 store_call_key(call, KEY_MEMBERS, event->conv);
+                store_call_key(call, KEY_CONV, event->conv);
                 count++;
         }
         for (struct slice rest = look->convs; badge && rest.len;) {
@@ -233,8 +234,10 @@ void look_add_fetch(const struct look *look, struct call *call, struct slice use
 static void look_take_entry(struct look_event *event, struct slice header, struct slice plan, bool deleted, uint64_t read) {
         event->known = header.len != 0;
         event->at_ms = (int64_t)words_uint(words_take(&header, ' '));
-        for (int i = 0; i < 4; i++)
-                words_take(&header, ' ');
+        words_take(&header, ' ');
+        words_take(&header, ' ');
+        event->from = words_take(&header, ' ');
+        words_take(&header, ' ');
         event->op = header;
         event->plan = plan;
         event->deleted = deleted;
@@ -252,9 +255,12 @@ int look_add_entries(struct look *look, const struct redisReply *reply, bool bad
                         continue;
                 look_take_entry(event, slice_copy(&text, store_text(store_item(reply, k))), slice_copy(&text, store_text(store_item(reply, k + 1))),
                                 store_int(store_item(reply, k + 2)) != 0, (uint64_t)store_int(store_item(reply, k + 3)));
-                k += 4;
+                event->template = slice_copy(&text, store_text(store_item(reply, k + 4)));
+                event->body = slice_copy(&text, store_text(store_item(reply, k + 5)));
+                k += 6;
         }
         look->badge = badge ? store_int(store_item(reply, 0)) : -1;
+        free(look->entries); /* of a fetch without a badge */
         look->entries = more;
         return 0;
 }

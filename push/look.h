@@ -33,6 +33,7 @@ struct look_event {
         uint64_t seq;
         int64_t at_ms;
         struct slice plan;            /* what its sender wants pushed, JSON; "" */
+        struct slice from, template, body; /* of a message without plan: what its conversation says to push ("" nothing), and its body if that asks for it */
         bool known;                   /* it is still there */
         bool deleted, read, muted;
         /* of a notification */

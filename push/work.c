@@ -671,14 +671,36 @@ static void work_give_up(struct work *work) {
                 work->shared->on_end(work->shared->context, work);
 }
 
+static void work_fetch(struct work *work);
+
+/* A template may show what looked as if it would only wake: of a large group, where not everybody was due for it by its urgency. */
+static bool work_lacks_badge(const struct work *work) {
+        for (size_t i = 0; i < work->look->events_count && !work->badge; i++)
+                if (work->look->events[i].template.len)
+                        return true;
+        return false;
+}
+
 static void work_on_fetched(void *arg, const struct redisReply *reply) {
         struct work *work = arg;
         if (!reply || look_add_entries(work->look, reply, work->badge) < 0) {
                 work_give_up(work);
                 return;
         }
+        if (work_lacks_badge(work)) {
+                work->badge = true;
+                work_fetch(work);
+                return;
+        }
         work->looking = false;
         work_decide(work);
+}
+
+static void work_fetch(struct work *work) {
+        struct call *call = store_call(work->shared->fanout->store, "push_fetch");
+        look_add_fetch(work->look, call, work_user(work), work->badge);
+        if (store_call_send(call, work_on_fetched, work))
+                work_give_up(work);
 }
 
 static bool work_needs_badge(const struct look *look, bool badge) {
@@ -704,10 +726,7 @@ static void work_on_taken(void *arg, const struct redisReply *reply) {
         work->look = look;
         work->kept_ms = clock_monotonic_ms();
         work->badge = work_needs_badge(look, work->badge);
-        struct call *call = store_call(work->shared->fanout->store, "push_fetch");
-        look_add_fetch(look, call, work_user(work), work->badge);
-        if (store_call_send(call, work_on_fetched, work))
-                work_give_up(work);
+        work_fetch(work);
 }
 
 void work_step(struct work *work, int class) {

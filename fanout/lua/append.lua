@@ -26,7 +26,7 @@ end
 
 register_batchable('b1_append', function(keys, args)
   local conv, from, digest = args[3], args[4], args[7]
-  local h = redis.call('HMGET', keys[1], 'kind', 'seq', 'mv', 'at', 'oa', 'lm')
+  local h = redis.call('HMGET', keys[1], 'kind', 'seq', 'mv', 'at', 'oa', 'lm', 'tc')
   if not h[1] then
     return { 'err', 'not_found' }
   end
@@ -101,8 +101,11 @@ register_batchable('b1_append', function(keys, args)
     return { 'ok', seq, at, 'channel' }
   end
 
-  local targets = {}
-  fan_message(keys, 8, args, 19, conv, seq, from, tonumber(args[14]), targets, due_wanted(args[17]))
+  local targets, wanted = {}, due_wanted(args[17])
+  if wanted and h[7] and kind == 'message' and args[18] == '' then
+    wanted.class = math.min(wanted.class, tonumber(h[7]))
+  end
+  fan_message(keys, 8, args, 19, conv, seq, from, tonumber(args[14]), targets, wanted)
   publish_all(args[1], args[2], targets, 'M', id .. ' ' .. conv .. ' ' .. args[6] .. ' ' .. header, args[11])
   if args[16] ~= '1' then
     redis.call('ZADD', keys[6], text(now), 'm ' .. id .. ' ' .. conv)

@@ -1,14 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- b1_members: a conversation and its members.
--- KEYS conv, members   gives {kind, epoch, seq, mv, public, flat members} or {} if there is none
+-- KEYS conv, members   gives {kind, epoch, seq, mv, public, flat members, template} or {} if there is none
 redis.register_function{
   function_name = 'b1_members',
   callback = function(keys, args)
-    local h = redis.call('HMGET', keys[1], 'kind', 'epoch', 'seq', 'mv', 'public')
+    local h = redis.call('HMGET', keys[1], 'kind', 'epoch', 'seq', 'mv', 'public', 'tp')
     if not h[1] then
       return {}
     end
-    return { h[1], h[2], h[3], h[4], h[5] or '0', redis.call('HGETALL', keys[2]) }
+    return { h[1], h[2], h[3], h[4], h[5] or '0', redis.call('HGETALL', keys[2]), h[6] or '' }
   end,
   flags = { 'no-writes' },
 }
@@ -17,7 +17,8 @@ redis.register_function{
 --
 -- KEYS  conv, members, then user and inbox of each name
 -- ARGV  channels, counters, conv, mv expected (0: it must not exist), kind, public ('': unchanged), epoch, inbox_max, tell (1: every
---       member is told of every change; 0: only those concerned), how many changes, action user role …, names …
+--       member is told of every change; 0: only those concerned), template (<class> <JSON>: what to push of messages that do not say; '-': none;
+--       '': unchanged), how many changes, action user role …, names …
 --       (the names are the members before and after)
 -- gives {'ok', mv} | {'members', mv, names} | {'err', code}
 --
@@ -33,8 +34,8 @@ redis.register_function('b1_change', function(keys, args)
   if (exists and h[1] or '0') ~= args[4] then
     return stale(keys[1], keys[2])
   end
-  local count = tonumber(args[10])
-  local first = 11 + count * 3
+  local count = tonumber(args[11])
+  local first = 12 + count * 3
   local key_of = {}
   for i = first, #args do
     key_of[args[i]] = 3 + (i - first) * 2
@@ -54,12 +55,17 @@ redis.register_function('b1_change', function(keys, args)
   if args[6] ~= '' then
     redis.call('HSET', keys[1], 'public', args[6])
   end
+  if args[10] == '-' then
+    redis.call('HDEL', keys[1], 'tc', 'tp')
+  elseif args[10] ~= '' then
+    redis.call('HSET', keys[1], 'tc', string.sub(args[10], 1, 1), 'tp', string.sub(args[10], 3))
+  end
 
   local field = 'c:' .. conv
   local mark = text(seq)
   local gone = {}
   for i = 0, count - 1 do
-    local action, user, role = args[11 + i * 3], args[12 + i * 3], args[13 + i * 3]
+    local action, user, role = args[12 + i * 3], args[13 + i * 3], args[14 + i * 3]
     if action == 'joined' then
       redis.call('HSET', keys[2], user, role .. ' ' .. mark .. ' ' .. mark)
       redis.call('HSET', keys[key_of[user]], field, mark)
@@ -72,7 +78,7 @@ redis.register_function('b1_change', function(keys, args)
     end
   end
   for i = 0, count - 1 do
-    local action, user, role = args[11 + i * 3], args[12 + i * 3], args[13 + i * 3]
+    local action, user, role = args[12 + i * 3], args[13 + i * 3], args[14 + i * 3]
     local about = text(now) .. ' ' .. action .. ' ' .. role .. ' ' .. user .. ' ' .. conv
     local targets = {}
     if args[9] == '1' then

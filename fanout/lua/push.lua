@@ -229,28 +229,33 @@ redis.register_function('b1_push_keep', function(keys, args)
 end)
 
 -- b1_push_fetch: what is pushed of entries, and the badge.
--- KEYS  notices, notice_times, then log, states and members of each entry, then conv, log and members of each conversation for the badge
+-- KEYS  notices, notice_times, then log, states, members and conv of each entry, then conv, log and members of each conversation for the badge
 -- ARGV  user, entries_max (looked at for the badge; 0: no badge is wanted), how many entries, seq of each
--- gives {badge, for each entry: header, plan ('' none), deleted (1), seq up to which the user has read}; header '' if it is gone
+-- gives {badge, for each entry: header, plan ('' none), deleted (1), seq up to which the user has read, template (of a message without plan;
+-- '' none), body (if that asks for it)}; header '' if it is gone
 redis.register_function{
   function_name = 'b1_push_fetch',
   callback = function(keys, args)
     local user, now, count, badge = args[1], now_ms(), tonumber(args[3]), 0
     local out = { 0 }
     for i = 1, count do
-      local k, seq = i * 3, args[3 + i]
+      local k, seq = i * 4 - 1, args[3 + i]
       local row = redis.call('XRANGE', keys[k], seq .. '-0', seq .. '-0')[1]
       local header = row and string.match(row[2][2], '^([^\n]*)\n') or ''
       local kind = string.match(header, '^%S+ (%S+)')
       local _, _, read = member_of(redis.call('HGET', keys[k + 2], user))
       out[#out + 1] = header
-      out[#out + 1] = row and row[2][3] == 'p' and row[2][4] or ''
+      local plan = row and row[2][3] == 'p' and row[2][4] or ''
+      local template = plan == '' and kind == 'message' and redis.call('HGET', keys[k + 3], 'tp') or ''
+      out[#out + 1] = plan
       out[#out + 1] = kind == 'message' and deletion_of(keys[k + 1], seq) and 1 or 0
       out[#out + 1] = read or 0
+      out[#out + 1] = template
+      out[#out + 1] = string.find(template, '{body.', 1, true) and string.sub(row[2][2], #header + 2) or ''
     end
     if args[2] ~= '0' then
       local left = { entries = tonumber(args[2]), bytes = 1048576 }
-      for k = 3 + count * 3, #keys, 3 do
+      for k = 3 + count * 4, #keys, 3 do
         local h = redis.call('HMGET', keys[k], 'kind', 'seq')
         local role, _, read = member_of(redis.call('HGET', keys[k + 2], user))
         if role and h[1] and h[1] ~= 'channel' then

@@ -158,10 +158,10 @@ class Store:
 
     # ---- conversations ----
 
-    def change(self, conv, version, changes, names, kind='', public='', tell=1, inbox_max=1000):
+    def change(self, conv, version, changes, names, kind='', public='', tell=1, inbox_max=1000, template=''):
         flat = [word for change in changes for word in change]
         answer = self.call('change', [key('c', conv), key('m', conv)] + self.pairs(names), CHANNELS, COUNTERS, conv, self.versions[version],
-                           kind, public, 'ce', inbox_max, tell, len(changes), *flat, *names)
+                           kind, public, 'ce', inbox_max, tell, template, len(changes), *flat, *names)
         return ['ok', self.counted(str(answer[1]))] if answer[0] == 'ok' else self.with_counted(answer)
 
     def make(self, conv, *names, kind='group'):

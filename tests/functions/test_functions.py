@@ -268,7 +268,7 @@ class Change(Case):
     def test_a_conversation_is_made_once(self):
         self.assertEqual(self.store.change('c', 0, [('joined', 'ann', 'owner')], ['ann'], kind='direct'), ['ok', 1])
         self.assertEqual(self.store.change('c', 0, [('joined', 'eve', 'owner')], ['eve'], kind='direct')[:2], ['members', '1'])
-        kind, epoch, seq, version, public, members = self.store.call('members', [key('c', 'c'), key('m', 'c')])
+        kind, epoch, seq, version, public, members, template = self.store.call('members', [key('c', 'c'), key('m', 'c')])
         self.assertEqual((kind, epoch, seq, version, public, members),
                          ('direct', 'ce', '0', self.store.versions[1], '0', ['ann', 'owner 0 0']))
 

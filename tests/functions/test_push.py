@@ -154,10 +154,29 @@ class Push(Case):
         self.assertEqual(look[10][:2], [3, 'm 1 room'])  # behind two who joined
         self.assertEqual(look[10][2], 4)
         self.assertEqual(look[11][0], 'op x')
-        fetched = self.store.call('push_fetch', [key('x', 'bob'), key('X', 'bob'), key('l', 'room'), key('s', 'room'), key('m', 'room'),
-                                                 key('c', 'room'), key('l', 'room'), key('m', 'room')], 'bob', 100, 1, 1)
+        fetched = self.fetch(1)
         self.assertEqual(fetched[0], 2)  # one message and one notification are unread
-        self.assertEqual(fetched[2:], ['{"title":"t"}', 0, 0])
+        self.assertEqual(fetched[2:], ['{"title":"t"}', 0, 0, '', ''])
+
+    def fetch(self, *seqs):
+        entries = [key(letter, 'room') for _ in seqs for letter in 'lsmc']
+        return self.store.call('push_fetch', [key('x', 'bob'), key('X', 'bob'), *entries, key('c', 'room'), key('l', 'room'), key('m', 'room')],
+                               'bob', 100, len(seqs), *seqs)
+
+    def test_a_message_of_which_its_sender_says_nothing_is_as_urgent_as_the_template_says(self):
+        self.register()
+        self.assertEqual(self.store.change('room', 1, [], ['alice', 'bob'], template='1 {"text":"{body.text}"}')[0], 'ok')
+        self.send('a', version=2)
+        self.assertEqual(self.due()[0], 1)
+        self.send('b', plan='{"title":"t"}', version=2)
+        self.send('c', kind='edit', ref=1, version=2)
+        fetched = self.fetch(1, 2, 3)
+        self.assertEqual(fetched[5:7], ['{"text":"{body.text}"}', self.link('XRANGE', key('l', 'room'), '1-0', '1-0')[0][1][1].split('\n', 1)[1]])
+        self.assertEqual(fetched[11:13] + fetched[17:19], [''] * 4)
+        self.assertEqual(self.store.change('room', 2, [], ['alice', 'bob'])[0], 'ok')
+        self.assertEqual(self.fetch(1)[5], '{"text":"{body.text}"}', 'it stays')
+        self.assertEqual(self.store.change('room', 3, [], ['alice', 'bob'], template='-')[0], 'ok')
+        self.assertEqual(self.fetch(1)[5:], ['', ''])
 
     def test_one_worker_has_a_user_and_the_other_is_fenced(self):
         self.register()

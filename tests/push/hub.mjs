@@ -102,6 +102,22 @@ await onStage(async (stage) => {
     expect(seen().filter((push) => push.token === token).length === 1, 'one push', seen());
   });
 
+  await run('a message of which its sender says nothing is pushed as the template of its conversation says', async () => {
+    const { user } = await someone('fcm');
+    const template = (push) => api.call('PUT', `/v1/conversations/${user}`, { members: [user, 'sender'], push });
+    await template({ title: '{from}', text: '{body.text}', priority: 'high' });
+    expect((await api.call('GET', `/v1/conversations/${user}`)).push.title === '{from}', 'it is kept');
+    await api.send(user, { op: 'templated', from: 'sender', body: { text: 'h\u00e9 {from}' } });
+    const [{ message }] = await arrived('templated');
+    expect(message.notification.title === 'sender' && message.notification.body === 'h\u00e9 {from}' && message.android.priority === 'high', 'as it says', message);
+    expect(message.data.badge === '1', 'with the badge', message);
+    await api.send(user, { op: 'own', from: 'sender', body: {}, push: { title: 'own' } });
+    expect((await arrived('own'))[0].message.notification.title === 'own', 'a sender\'s own goes first');
+    await template(null);
+    await api.send(user, { op: 'no template', from: 'sender', body: {} });
+    expect((await arrived('no template'))[0].message.notification === undefined, 'it wakes again');
+  });
+
   await run('in quiet hours what is normal waits, what is high makes no sound, what is critical does as its app may, and a wake-up goes on', async () => {
     const { user, token } = await someone();
     await register(user, 'pager', 'webhook', ''); // critical = yes

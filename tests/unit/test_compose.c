@@ -22,6 +22,14 @@ static struct look_event message(const char *push) {
         return (struct look_event){ .n = 7, .seq = 3, .conv = SLICE("c"), .op = SLICE("o"), .at_ms = AT, .plan = slice_of(push), .known = true };
 }
 
+static struct look_event templated(const char *template, const char *body) {
+        struct look_event event = message("");
+        event.template = slice_of(template);
+        event.from = SLICE("ann");
+        event.body = slice_of(body);
+        return event;
+}
+
 static struct look_event notice(const char *priority, const char *content, const char *plan) {
         struct look_event event = { .n = 7, .is_notice = true, .op = SLICE("o"), .at_ms = AT, .known = true };
         event.state.n = 7;
@@ -47,6 +55,13 @@ static void each_row_is_pushed_as_it_says(void **state) {
                 { message("{\"text\":\"a\\nb\",\"priority\":\"high\",\"ttl_s\":60,\"collapse\":\"k\",\"data\":[1]}"), true, PUSH_HIGH, "", "a\nb", "[1]", "k", 60000 },
                 { message("{\"title\":\"t\",\"priority\":\"silent\",\"data\":5}"), false, PUSH_LOW, "t", "", "5", "", day_ms },
                 { message("{\"title\":null,\"text\":\"\",\"ttl_s\":2592000}"), false, PUSH_NORMAL, "", "", "", "", 28 * day_ms },
+                { templated("{\"title\":\"{from} in {conv}\",\"text\":\"{body.text} {body.n}\",\"priority\":\"high\"}", "{\"text\":\"h\\u00e9\",\"n\":5}"), true, PUSH_HIGH,
+                  "ann in c", "h\xc3\xa9 5", "", "", 28 * day_ms },
+                { templated("{\"text\":\"{body.text}\"}", "{\"text\":\"{from}{body.text}\"}"), true, PUSH_NORMAL, "", "{from}{body.text}", "", "", 28 * day_ms }, /* template#1 */
+                { templated("{\"text\":\"{body.text}\"}", "[7]"), false, PUSH_LOW, "", "", "", "", day_ms },
+                { templated("{\"text\":\"{body.text}\"}", ""), false, PUSH_LOW, "", "", "", "", day_ms },
+                { templated("{\"text\":\"{{from} {none} {body.} {\"}", "{}"), true, PUSH_NORMAL, "", "{ann {none} {body.} {", "", "", 28 * day_ms },
+                { templated("{\"title\":\"{from}\",\"priority\":\"silent\"}", "{}"), false, PUSH_LOW, "ann", "", "", "", day_ms },
                 { notice("normal", content, ""), true, PUSH_NORMAL, "T", "\xc3\xa9", "{\"a\":1}", "", 28 * day_ms },
                 { notice("critical", content, ""), true, PUSH_CRITICAL, "T", "\xc3\xa9", "{\"a\":1}", "", 28 * day_ms },
                 { notice("low", content, ""), true, PUSH_LOW, "T", "\xc3\xa9", "{\"a\":1}", "", 28 * day_ms },
