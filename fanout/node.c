@@ -4,7 +4,7 @@
  *
  * A message is  <letter> <counter> <header> \n <user n user n …> \n <body>
  *      M  entry    R  receipt    J  member    X  notification    K  kick    P  presence    T  typing    S  signal    N  a new node    B  the probe
- *      E  the user's epoch is new
+ *      E  the user's epoch is new     V  does this node have the user's sessions that name it?
  *      C  entry of a channel     D  who may read a channel changed: both are for channel.c, and name no users
  *
  * Time of a lost message, at worst:
@@ -137,17 +137,72 @@ static void node_repair_end(struct node *node) {
                 node_repair(node);
 }
 
+/* A line of a user's sessions, see lua/common.lua. */
+struct node_line {
+        struct slice device, session, node;
+        int code; /* with which it is to end, 0: it is not */
+};
+
+static struct node_line node_take_line(struct slice *live) {
+        struct slice rest = words_take(live, '\n');
+        struct node_line line = { .device = words_take(&rest, ' ') };
+        line.session = words_take(&rest, ' ');
+        line.node = words_take(&rest, ' ');
+        words_take(&rest, ' '); /* flags */
+        words_take(&rest, ' '); /* opened */
+        line.code = (int)words_uint(rest);
+        return line;
+}
+
+/* What the store says of a session here: word that it was replaced, ended or forgotten may have been lost. */
+static void node_compare(struct subscriber *subscriber, struct slice live) {
+        while (live.len) {
+                struct node_line line = node_take_line(&live);
+                if (!slice_equal(line.device, subscriber->device))
+                        continue;
+                if (!slice_equal(line.session, subscriber->session))
+                        break;
+                if (line.code)
+                        subscriber->calls->on_kick(subscriber, line.code);
+                return;
+        }
+        subscriber->calls->on_doubt(subscriber);
+}
+
+static bool node_has(struct node *node, struct slice user, struct slice session) {
+        const struct audience *audience = node_audience(node, user);
+        if (!audience)
+                return false;
+        LIST_FOR_EACH(link, &audience->subs) {
+                if (slice_equal(LIST_CONTAINER(link, struct subscriber, link)->session, session))
+                        return true;
+        }
+        return false;
+}
+
+/* Sessions that the store believes to be here and are not. */
+static void node_find_strays(struct node *node, struct slice user, struct slice live) {
+        while (live.len) {
+                struct node_line line = node_take_line(&live);
+                if (slice_equal(line.node, node_id(node)) && !node_has(node, user, line.session))
+                        node->options.on_stray(node->options.context, user, line.device, line.session);
+        }
+}
+
 static void node_on_heads(void *arg, const struct redisReply *reply) {
         struct node_heads *heads = arg;
         const char *user = heads->users.ptr;
-        for (size_t i = 0; i < heads->count; i++, user += strlen(user) + 1) {
-                struct audience *audience = reply ? node_audience(heads->node, slice_of(user)) : NULL;
+        for (size_t i = 0; i < heads->count && reply; i++, user += strlen(user) + 1) {
+                struct audience *audience = node_audience(heads->node, slice_of(user));
+                uint64_t n = (uint64_t)store_int(store_item(reply, i * 2));
+                struct slice live = store_text(store_item(reply, i * 2 + 1));
+                node_find_strays(heads->node, slice_of(user), live);
                 if (!audience)
                         continue;
-                uint64_t n = (uint64_t)store_int(store_item(reply, i));
                 LIST_FOR_EACH(link, &audience->subs) {
                         struct subscriber *subscriber = LIST_CONTAINER(link, struct subscriber, link);
                         subscriber->calls->on_head(subscriber, n);
+                        node_compare(subscriber, live);
                 }
         }
         if (!reply)
@@ -346,8 +401,21 @@ static void node_give_epoch(struct node *node, struct slice user) {
                 return;
         LIST_FOR_EACH(link, &audience->subs) {
                 struct subscriber *subscriber = LIST_CONTAINER(link, struct subscriber, link);
-                subscriber->calls->on_epoch(subscriber);
+                subscriber->calls->on_doubt(subscriber);
         }
+}
+
+static void node_verify(struct node *node, struct slice user) {
+        struct node_heads *heads = calloc(1, sizeof(*heads));
+        if (!heads)
+                return;
+        *heads = (struct node_heads){ .node = node, .users = BUF_INIT(LIMIT_ID_BYTES + 1), .count = 1 };
+        buf_add_slice(&heads->users, user);
+        buf_add_char(&heads->users, '\0');
+        if (!buf_failed(&heads->users) && store_is_up(node->fanout->store) && node_ask_heads(node, heads) == 0)
+                return;
+        buf_deinit(&heads->users);
+        free(heads);
 }
 
 struct node_ephemeral {
@@ -502,6 +570,9 @@ static void node_on_message(struct node *node, struct slice channel, struct slic
                 break;
         case 'E':
                 node_give_epoch(node, message.header);
+                break;
+        case 'V':
+                node_verify(node, message.header);
                 break;
         case 'P':
                 node_on_presence(node, &message, live);

@@ -34,8 +34,8 @@ struct subscriber_calls {
         void (*on_head)(struct subscriber *subscriber, uint64_t n);
         /* Another session of the device took over, or the backend ended this one. */
         void (*on_kick)(struct subscriber *subscriber, int close_code);
-        /* The store lost some of the user's past, and the inbox has another epoch. */
-        void (*on_epoch)(struct subscriber *subscriber);
+        /* The store has another epoch for the user, or another session for the device, or none: the session must ask. */
+        void (*on_doubt)(struct subscriber *subscriber);
         /* A whole frame that may be dropped; borrowed. */
         void (*on_ephemeral)(struct subscriber *subscriber, struct frame *frame);
 };
@@ -57,6 +57,8 @@ struct node_options {
         void (*on_presence)(void *context, struct slice user, int64_t seen_ms, bool invisible, struct slice live);
         /* A node is new, or lives again; what comes from it comes after this. */
         void (*on_birth)(void *context, struct slice node);
+        /* The store believes in a session here that is none. */
+        void (*on_stray)(void *context, struct slice user, struct slice device, struct slice session);
         /* Messages were lost: whoever follows presence must ask again. */
         void (*on_repair)(void *context);
 };

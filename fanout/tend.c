@@ -123,10 +123,24 @@ static void tend_note_gone(struct tend *tend, struct slice node) {
         tend->gone[tend->gone_count++][node.len] = '\0';
 }
 
-/* A user's sessions on a node that does not live, and its interest in the user's presence. */
+/* A node that lives looks itself whether it has the session: the end of one may have been lost. */
+static void tend_verify(struct tend *tend, struct slice user, struct slice node) {
+        struct call *call = store_call(tend->fanout->store, "verify");
+        store_call_key(call, KEY_USER, user);
+        store_call_arg_channel(call, partition_of(user));
+        store_call_arg(call, user);
+        store_call_arg(call, node);
+        if (store_call_send(call, NULL, NULL))
+                log_debug("A session is left to the next walk.");
+}
+
+/* A user's sessions on a node that does not live, and its interest in the user's presence. seen_ms 0: it is only interested. */
 static void tend_prune(struct tend *tend, struct slice user, struct slice node, int64_t seen_ms) {
-        if (tend->options.is_alive(tend->options.context, node))
+        if (tend->options.is_alive(tend->options.context, node)) {
+                if (seen_ms)
+                        tend_verify(tend, user, node);
                 return;
+        }
         tend_note_gone(tend, node);
         struct call *call = store_call(tend->fanout->store, "prune");
         store_call_key(call, KEY_USER, user);

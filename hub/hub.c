@@ -23,6 +23,7 @@
 #include "hub/session.h"
 #include "presence/detach.h"
 #include "presence/lease.h"
+#include "presence/registry.h"
 #include "presence/watch.h"
 
 enum { HUB_BURST = 10 /* seconds' worth of a rate that may come at once */ };
@@ -89,6 +90,11 @@ static void hub_on_presence(void *context, struct slice user, int64_t seen_ms, b
 static void hub_on_birth(void *context, struct slice node) {
         struct hub *hub = context;
         lease_on_birth(hub->lease, node);
+}
+
+static void hub_on_stray(void *context, struct slice user, struct slice device, struct slice session) {
+        struct hub *hub = context;
+        detach_add(hub->detaches, &(struct registry_session){ .user = user, .device = device, .session = session });
 }
 
 static void hub_on_repair(void *context) {
@@ -195,6 +201,7 @@ static int hub_open_store(struct hub *hub, const struct link_address *address) {
                 .context = hub,
                 .on_presence = hub_on_presence,
                 .on_birth = hub_on_birth,
+                .on_stray = hub_on_stray,
                 .on_repair = hub_on_repair,
         });
         hub->acks = acks_new(&hub->fanout);

@@ -463,8 +463,9 @@ static void session_on_kick(struct subscriber *subscriber, int close_code) {
         session_close(session_of(subscriber), (enum close_code)close_code);
 }
 
-static void session_on_epoch(struct subscriber *subscriber) {
-        session_attach_again(session_of(subscriber));
+static void session_on_doubt(struct subscriber *subscriber) {
+        if (session_is_open(session_of(subscriber)))
+                session_attach_again(session_of(subscriber));
 }
 
 /* False: there was no room for it. */
@@ -493,7 +494,7 @@ static const struct subscriber_calls session_subscriber_calls = {
         .on_event = session_on_event,
         .on_head = session_on_head,
         .on_kick = session_on_kick,
-        .on_epoch = session_on_epoch,
+        .on_doubt = session_on_doubt,
         .on_ephemeral = session_on_ephemeral,
 };
 

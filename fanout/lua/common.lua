@@ -20,7 +20,7 @@
 --   receipt  <n> <delivered> <read>
 --   entry    <at> <kind> <ref> <from> <device> <op> \n <body>
 --   member   <role> <delivered> <read>
---   live     one line a session: <device> <session> <node> <flags> <opened>      flags: o online, a away, b background
+--   live     one line a session: <device> <session> <node> <flags> <opened> [<code with which it is to end>]      flags: o online, a away, b background
 --            opened: when it connected, by the store's clock as its node knows it
 --   device   <cursor> <seen>
 

@@ -66,13 +66,15 @@ redis.register_function{
   flags = { 'no-writes' },
 }
 
--- b1_heads: the heads of inboxes.   KEYS user and inbox of each   gives n …
+-- b1_heads: the heads of inboxes, and the sessions.   KEYS user and inbox of each   gives n, live of each
 redis.register_function{
   function_name = 'b1_heads',
   callback = function(keys, args)
     local out = {}
     for k = 1, #keys, 2 do
-      out[#out + 1] = (tonumber(redis.call('HGET', keys[k], 'base')) or 0) + redis.call('LLEN', keys[k + 1])
+      local h = redis.call('HMGET', keys[k], 'base', 'live')
+      out[#out + 1] = (tonumber(h[1]) or 0) + redis.call('LLEN', keys[k + 1])
+      out[#out + 1] = h[2] or ''
     end
     return out
   end,

@@ -115,11 +115,11 @@ register_freeing('b1_attach', function(keys, args)
   local lines = {}
   local before
   for line in string.gmatch(h[3] or '', '[^\n]+') do
-    local d, s, n, at = string.match(line, '^(%S+) (%S+) (%S+) %S+ ?(%d*)')
+    local d, s, n, at, code = string.match(line, '^(%S+) (%S+) (%S+) %S+ ?(%d*) ?(%d*)')
     if d ~= device then
       lines[#lines + 1] = line
     else
-      before = { s, n, at }
+      before = { s, n, at, code }
     end
   end
   if args[12] == '1' and before and before[1] ~= session and tonumber(before[3]) and tonumber(before[3]) < opened then
@@ -171,7 +171,12 @@ register_freeing('b1_attach', function(keys, args)
     local kept = stored and reset == 0 and math.min(stored, cursor) or cursor
     redis.call('HSET', keys[3], device, text(kept) .. ' ' .. text(now))
   end
-  lines[#lines + 1] = device .. ' ' .. session .. ' ' .. node .. ' ' .. args[7] .. ' ' .. args[13]
+  local line = device .. ' ' .. session .. ' ' .. node .. ' ' .. args[7] .. ' ' .. args[13]
+  if before and before[1] == session and before[4] ~= '' then
+    line = line .. ' ' .. before[4] -- it is still to end
+    publish(args[1], args[2], node, 'K', before[4] .. ' ' .. user .. ' ' .. device .. ' ' .. session)
+  end
+  lines[#lines + 1] = line
   local live = write_live(keys[1], lines)
   tell_presence(args[1], args[2], keys[1], user, live)
   return { 'ok', epoch, cursor, head, base, fresh, reset }
@@ -351,15 +356,26 @@ redis.register_function{
   flags = { 'no-writes' },
 }
 
--- b1_disconnect: asks the nodes to end sessions.   KEYS user   ARGV channels, counters, user, device ('' all), code   gives how many
+-- b1_disconnect: asks the nodes to end sessions. The code stays in their lines until they are gone, should the word be lost (b1_heads).
+-- KEYS user   ARGV channels, counters, user, device ('' all), code   gives how many
 register_freeing('b1_disconnect', function(keys, args)
-  local count = 0
+  local lines, count = {}, 0
   for line in string.gmatch(redis.call('HGET', keys[1], 'live') or '', '[^\n]+') do
-    local d, s, n = string.match(line, '^(%S+) (%S+) (%S+)')
+    local d, s, n, flags, at = string.match(line, '^(%S+) (%S+) (%S+) (%S+) ?(%d*)')
     if args[4] == '' or args[4] == d then
       publish(args[1], args[2], n, 'K', args[5] .. ' ' .. args[3] .. ' ' .. d .. ' ' .. s)
       count = count + 1
+      line = table.concat({ d, s, n, flags, at == '' and '0' or at, args[5] }, ' ')
     end
+    lines[#lines + 1] = line
+  end
+  if count > 0 then
+    redis.call('HSET', keys[1], 'live', table.concat(lines, '\n'))
   end
   return count
+end)
+
+-- b1_verify: asks a node whether it has what it is said to have of a user's sessions.   KEYS user   ARGV channels, user, node
+register_freeing('b1_verify', function(keys, args)
+  return redis.call('SPUBLISH', args[1] .. args[3], 'V 0 ' .. args[2])
 end)

@@ -38,7 +38,7 @@ local function tend_nodes(live, watch, seen_of)
   for line in string.gmatch(live or '', '[^\n]+') do
     local device, node = string.match(line, '^(%S+) %S+ (%S+)')
     sessions[device] = true
-    note(node, seen_of[device] or 0)
+    note(node, seen_of[device] or 1) -- never 0, which says that no session is there
   end
   for node in string.gmatch(watch or '', '%S+') do
     note(node, 0)

@@ -402,7 +402,8 @@ class Sync(Case):
 
     def test_heads_are_told_of_many(self):
         self.store.make('c', 'ann', 'bob')
-        self.assertEqual(self.store.call('heads', self.store.pairs(['ann', 'nobody'])), [2, 0])
+        self.store.attach('ann', 'phone', 's1')
+        self.assertEqual(self.store.call('heads', self.store.pairs(['ann', 'nobody'])), [2, 'phone s1 n1 o 0', 0, ''])
 
 
 class Ack(Case):
@@ -644,6 +645,15 @@ class Sessions(Case):
         for device, count in ('phone', 1), ('', 2), ('none', 0):
             self.assertEqual(self.store.call('disconnect', [key('u', 'bob')], 'b:{0}:node:', COUNTERS, 'bob', device, 4403), count)
         self.assertEqual(self.messages_of(node)[0], 'K 1 4403 bob phone s1')
+        # It stays to be ended, also when it registers anew; who comes after it does not inherit that.
+        self.assertEqual(self.store.live('bob'), ['phone s1 n1 o 0 4403', 'laptop s2 n1 o 0 4403'])
+        self.store.call('status', [key('u', 'bob')], 'b:{0}:node:', COUNTERS, 'bob', 'phone', 's1', 'away')
+        self.store.attach('bob', 'laptop', 's2', again=1)
+        self.assertTrue(self.messages_of(node)[-1].endswith(' 4403 bob laptop s2'))
+        self.assertEqual(self.store.live('bob'), ['phone s1 n1 a 0 4403', 'laptop s2 n1 o 0 4403'])
+        self.store.attach('bob', 'phone', 's3')
+        self.assertEqual(self.store.live('bob'), ['laptop s2 n1 o 0 4403', 'phone s3 n1 o 0'])
+        self.assertEqual(self.store.call('verify', [key('u', 'bob')], 'b:{0}:node:', 'bob', 'n1'), 1)
 
     def test_devices_are_listed_with_their_place(self):
         self.store.attach('bob', 'phone', 's1')

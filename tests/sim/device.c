@@ -808,6 +808,14 @@ static void device_crash(struct device *device) {
         device_leave(device, world_one_in(3), 1000 + world_chance(3000000));
 }
 
+/* It is back before the hub knows, and the hub would never know: something between them answers for it. */
+static void device_haunt(struct device *device) {
+        struct lws *wsi = device->link.wsi;
+        device_drop_link(device);
+        sockets_haunt(wsi);
+        world_after(100 + world_chance(300000), device_connect, device);
+}
+
 void device_disturb(struct device *device) {
         if (!device->link.wsi)
                 return;
@@ -820,7 +828,10 @@ void device_disturb(struct device *device) {
                 break;
         case 2:
         case 3:
-                device_leave(device, true, 100 + world_chance(300000)); /* back before the hub knows */
+                if (device->link.welcome && world_one_in(2))
+                        device_haunt(device);
+                else
+                        device_leave(device, true, 100 + world_chance(300000)); /* back before the hub knows */
                 break;
         case 4:
                 device_leave(device, false, 100 + world_chance(1000000));

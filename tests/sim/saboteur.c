@@ -130,8 +130,9 @@ size_t saboteur_message(struct slice channel, struct slice message, struct slice
         if (!parts.counter)
                 return 1;
         struct shift *shift = shift_of(channel, true);
-        bool entry = slice_is(parts.letter, "M"), receipt = slice_is(parts.letter, "R"), presence = slice_is(parts.letter, "P");
-        if (((entry || receipt) && world_planted(PLANT_CHANNEL_DROP, 3)) || (presence && world_planted(PLANT_PRESENCE_LOST, 2))) {
+        bool entry = slice_is(parts.letter, "M"), receipt = slice_is(parts.letter, "R"), presence = slice_is(parts.letter, "P"), kick = slice_is(parts.letter, "K");
+        if (((entry || receipt) && world_planted(PLANT_CHANNEL_DROP, 3)) || (presence && world_planted(PLANT_PRESENCE_LOST, 2)) ||
+            (kick && world_planted(PLANT_KICK_LOST, 1))) {
                 shift->by--;
                 return 0;
         }
@@ -143,7 +144,7 @@ size_t saboteur_message(struct slice channel, struct slice message, struct slice
         if (entry && world_planted(PLANT_BODY_WITHHELD, 3))
                 parts.header = change_session(&parts);
         if (shift->by || world.plant == PLANT_RECEIPT_FALLS || world.plant == PLANT_BODY_WITHHELD)
-                texts[0] = presence ? message : join(0, &parts, parts.users);
+                texts[0] = presence || kick ? message : join(0, &parts, parts.users);
         if (!entry || !world_planted(PLANT_CHANNEL_REPEAT, 5))
                 return 1;
         shift->by++;

@@ -101,7 +101,7 @@ static void server_publish(struct slice channel, struct slice message) {
         HASH_FIND(hh, server.subscriptions, channel.ptr, channel.len, at);
         if (!at)
                 return;
-        if (world_strikes(TROUBLE_LOSSES, 60)) {
+        if (world_strikes(TROUBLE_LOSSES, message.ptr[0] == 'K' ? 4 : 60)) { /* that a session was replaced is said seldom enough */
                 world_trace("a publication is lost: %.*s", (int)message.len, message.ptr);
                 return;
         }

@@ -82,6 +82,20 @@ struct slice sites_node(int index) {
         return lives ? node_id(site->hub.fanout.node) : SLICE("");
 }
 
+int sites_sessions(struct slice user, struct slice device) {
+        int count = 0;
+        for (int i = 0; i < SITES; i++) {
+                if (!sites_node(i).len)
+                        continue;
+                LIST_FOR_EACH(link, &sites[i].hub.sessions) {
+                        const struct session *session = LIST_CONTAINER(link, struct session, all);
+                        count += session_is_open(session) && slice_equal(session->subscriber.user, user) &&
+                                 slice_equal(session->subscriber.device, device);
+                }
+        }
+        return count;
+}
+
 void sites_enter(const void *loop) {
         process.metrics = &sites_of(loop)->slot;
 }

@@ -27,6 +27,8 @@ int sites_any(void);
 struct hub *sites_hub(int index);
 /* The id of its node, "" if the hub does not live. */
 struct slice sites_node(int index);
+/* How many sessions of a device are open, on all hubs. */
+int sites_sessions(struct slice user, struct slice device);
 /* A token of a device, as hello carries it: free() it. */
 char *sites_token(struct slice user, struct slice device);
 

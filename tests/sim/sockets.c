@@ -24,6 +24,7 @@ struct lws {
         unsigned uses;           /* events under way */
         uint64_t up_us, down_us; /* when the latest under way arrives: at the hub, at the device */
         uint64_t asleep_us;
+        bool haunts;             /* without a device */
         size_t unread, capacity; /* bytes that the device has not read */
         bool wants_writable, paused, closed, severed;
         struct buf held;         /* length and text of frames that the hub does not read now */
@@ -149,6 +150,11 @@ void sockets_leave(struct lws *wsi, bool late) {
         world_at(at_us > wsi->up_us ? at_us : wsi->up_us, sockets_on_hub_learns, wsi);
 }
 
+void sockets_haunt(struct lws *wsi) {
+        wsi->device = NULL;
+        wsi->haunts = true;
+}
+
 /* ---- to the device ---- */
 
 static void sockets_on_writable(void *arg) {
@@ -187,6 +193,11 @@ static void sockets_on_closed(void *arg) {
 static void sockets_read_frame(struct lws *wsi, unsigned char first, struct slice payload) {
         if (first == 0x89) {
                 sockets_send(wsi, SLICE("pong"));
+        } else if (wsi->haunts && first == 0x88) {
+                wsi->haunts = false;
+                sockets_leave(wsi, false);
+        } else if (wsi->haunts) {
+                return;
         } else if (first == 0x88) {
                 const unsigned char *code = (const unsigned char *)payload.ptr;
                 device_on_closed(wsi->device, wsi, code[0] << 8 | code[1]);
@@ -212,11 +223,11 @@ static void sockets_on_bytes(void *arg) {
                 at += len;
         }
         count = saboteur_frames(frames, count);
-        for (size_t i = 0; i < count && wsi->device; i++) {
+        for (size_t i = 0; i < count && (wsi->device || wsi->haunts); i++) {
                 sockets_frame_len((const unsigned char *)frames[i].ptr, frames[i].len, &header);
                 sockets_read_frame(wsi, (unsigned char)frames[i].ptr[0], (struct slice){ frames[i].ptr + header, frames[i].len - header });
         }
-        if (wsi->device || world_one_in(2))
+        if (wsi->device || wsi->haunts || world_one_in(2))
                 wsi->unread -= packet->len; /* else nobody takes it, and the socket is full in the end */
         free(packet);
         if (wsi->session && wsi->wants_writable && wsi->unread < wsi->capacity) {

@@ -21,6 +21,8 @@ struct lws *sockets_connect(struct device *device, int site);
 void sockets_send(struct lws *wsi, struct slice text);
 /* The device is gone from this connection; the hub learns of it at once, later, or (if it is late) much later. */
 void sockets_leave(struct lws *wsi, bool late);
+/* The device forgets this connection, but it stays, and answers pings until the hub closes it. */
+void sockets_haunt(struct lws *wsi);
 /* The device reads nothing for a while. */
 void sockets_sleep(struct lws *wsi, uint64_t span_us);
 /* It slept until now, or until shortly before. */

@@ -302,6 +302,12 @@ static const char *truth_complain_of_live(int user) {
                         return text;
                 lines++;
         }
+        for (int i = 0; i < DEVICES; i++) {
+                snprintf(text, sizeof(text), "%.*s.%.*s has two sessions", (int)device_user(device_get(i)).len, device_user(device_get(i)).ptr,
+                         (int)device_name(device_get(i)).len, device_name(device_get(i)).ptr);
+                if (sites_sessions(device_user(device_get(i)), device_name(device_get(i))) > 1)
+                        return text;
+        }
         for (int i = 0; i < DEVICES; i++)
                 open += slice_equal(device_user(device_get(i)), truth_user(user)) && device_session(device_get(i)).len;
         snprintf(text, sizeof(text), "%d sessions of %s are open and %d registered", open, users[user], lines);

@@ -190,6 +190,9 @@ const world = [
     say: 'redis names NUMBER nodes for USER', eg: 'redis names 1 nodes for bob', // on which the user has sessions, or is watched
     do: (w, { number, user }) => eventually(async () => (await w.nodesOf(user)) === number, `${number} nodes are named for ${user}`),
   },
+  // As if word of it had been lost: what the store says of sessions, and the nodes do not know.
+  { say: 'redis wants DEVICE to end with CLOSE', eg: 'redis wants bob.phone to end with 4202', do: (w, { device, close }) => w.rewriteSessions(device, '.*', `%0 ${close}`) },
+  { say: 'redis believes in another device beside DEVICE', eg: 'redis believes in another device beside bob.phone', do: (w, { device }) => w.rewriteSessions(device, '%S+ %S+ (.*)', '%0\nghost 0123456789abcdef %1') },
   {
     // A base file is compressed: what a text has in common with one before it, as ids have, is not in it letter by letter.
     say: 'redis compresses no files', eg: 'redis compresses no files',

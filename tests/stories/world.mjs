@@ -85,6 +85,17 @@ export class World {
     return Number((await this.redisCommand('EVAL', script, '0', user)).slice(1));
   }
 
+  // Puts another line in the place of a device's in its user's sessions: text with what of it matches pattern (of Lua).
+  async rewriteSessions(name, pattern, text) {
+    const [user, device] = name.split('.');
+    const script = "local key = redis.call('KEYS', '*:u:' .. ARGV[1])[1] "
+      + "local live = '\\n' .. redis.call('HGET', key, 'live') .. '\\n' "
+      + "local rest, count = string.gsub(live, '\\n(' .. ARGV[2] .. ' [^\\n]*)\\n', function(line) return '\\n' .. string.gsub(line, '^' .. ARGV[3] .. '$', ARGV[4]) .. '\\n' end) "
+      + "redis.call('HSET', key, 'live', string.sub(rest, 2, -2)) return count";
+    const count = await this.redisCommand('EVAL', script, '0', user, device, pattern, text);
+    if (Number(count.slice(1)) !== 1) throw new Error(`redis knows no session of ${name}`);
+  }
+
   // Is text in the append-only files of the private Redis?
   // Redis may take a file away, or put another in its place, between the list of them and the reading: then all again.
   filesHold(text) {

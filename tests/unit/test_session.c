@@ -513,7 +513,7 @@ static void an_epoch_of_the_user_that_is_new_is_asked_for(void **state) {
         stage_answer_attach(0, "E.9", 8, 8);
         expect_text("{\"type\":\"reset\",\"epoch\":\"E.9\",\"head\":8}");
         stage.attached_again = false;
-        stage.session->subscriber.calls->on_epoch(&stage.session->subscriber);
+        stage.session->subscriber.calls->on_doubt(&stage.session->subscriber);
         assert_true(stage.attached_again);
 }
 
