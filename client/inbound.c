@@ -91,6 +91,12 @@ static const struct {
 };
 
 enum { FIELDS_MAX = 64 };
+#define NUMBER_MAX ((INT64_C(1) << 53) - 1)
+
+/* A whole number that every client can count with (RFC 8259 section 6: up to 2^53 - 1); beyond it there is none of the protocol's. */
+static bool is_number(const struct scan_value *value) {
+        return value && value->type == SCAN_INT && value->integer <= NUMBER_MAX && value->integer >= -NUMBER_MAX;
+}
 
 /* Takes one value into its field; what is of another type, or too long, is as good as absent. */
 static void take_value(struct inbound *out, size_t row, const struct scan_value *value) {
@@ -99,7 +105,7 @@ static void take_value(struct inbound *out, size_t row, const struct scan_value 
 
         switch (fields[row].kind) {
         case NUMBER:
-                if (value->type == SCAN_INT)
+                if (is_number(value))
                         *(int64_t *)(void *)at = value->integer;
                 break;
         case FLAG:
@@ -114,10 +120,6 @@ static void take_value(struct inbound *out, size_t row, const struct scan_value 
                 *(struct slice *)(void *)at = value->raw;
                 break;
         }
-}
-
-static bool is_number(const struct scan_value *value) {
-        return value && value->type == SCAN_INT;
 }
 
 static void take_retry(struct inbound *out, const struct scan_value *value) {

@@ -218,13 +218,14 @@ static void take_result(struct wake *wake, const struct wake_op *op, const struc
                         ledger_read_told(wake->db, op->name, op->seq);
                 else
                         wake->failed = true;
-        } else if (in->type == INBOUND_SENT) {
+        } else if (in->type == INBOUND_SENT && strcmp(in->op, op->name) == 0) {
                 ledger_take_sent(wake->db, in, wall_ms);
         } else if (in->type == INBOUND_ERROR) {
                 errand_refuse(wake->db, op->name, in->code, in->message, in->temporary,
                               errand_wait_ms(attempts, in->has_hint ? in->hint_ms : -1, chance), wall_ms);
-        } else {
+        } else { /* no reply to it: who asked again at once, and again, would do so until the deadline */
                 errand_revert(wake->db, op->name);
+                wake->failed = true;
         }
 }
 
@@ -240,6 +241,7 @@ static void take_results(struct wake *wake, const struct scan_value *results, in
                 inbound_read(value.raw, &in);
                 take_result(wake, &wake->ops[done++], &in, wall_ms, chance);
         }
+        wake->failed |= done < wake->count;
         for (; done < wake->count; done++)
                 if (wake->ops[done].kind == WAKE_ITEM)
                         errand_revert(wake->db, wake->ops[done].name);

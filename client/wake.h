@@ -7,7 +7,8 @@
  *
  * 1. What was stored is acknowledged, and asked for again, only by a request that follows.
  * 2. It ends when a page brought the last event, nothing may be sent, what a gap or a reset made due is loaded, and everything
- *    stored is acknowledged; or at its first failure. A hub that says "more" and brings nothing is one.
+ *    stored is acknowledged; or at its first failure. A hub that says "more" and brings nothing is one, and so is one
+ *    that leaves out a reply.
  */
 #pragma once
 #include <stdbool.h>

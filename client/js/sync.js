@@ -160,10 +160,13 @@ export class Sync {
     const { inbox, outbox, reading } = this.#client;
     const batch = this.#client.batch();
     if (!inbox.cursor) this.#client.begin({ epoch: page.epoch, n: page.fresh ? page.cursor : 0 }, batch);
-    for (const [index, frame] of page.results.entries()) {
+    let answers = 0;
+    for (const [index, frame] of page.results.slice(0, ops).entries()) {
       if (typeof frame?.type !== 'string') continue;
+      if (index >= items.length || frame.type === 'error' || (frame.type === 'sent' && frame.op === items[index].op)) answers++;
       const ask = asks[index - items.length - reads.length];
       if (index < items.length) {
+        if (frame.type === 'sent' && frame.op !== items[index].op) continue;
         if (frame.type === 'sent') sum.sent++;
         await outbox.answered(items[index].op, frame, batch);
       } else if (reads[index - items.length]) {
@@ -183,6 +186,11 @@ export class Sync {
     if (ack !== undefined) this.#acked = ack;
     await outbox.pump();
     sum.more = page.more === true;
+    if (answers < ops) { // who asked again at once, and again, would do so until the deadline
+      await outbox.lost();
+      Object.assign(sum, { ok: false, reason: 'the hub left out a reply' });
+      return true;
+    }
     this.#reload();
     if (page.more === true && ops === 0 && inbox.cursor.n === before && !(this.#asks?.length > 0)) {
       Object.assign(sum, { ok: false, reason: 'the hub says that there is more, and brings nothing' });

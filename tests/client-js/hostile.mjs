@@ -11,6 +11,7 @@ import assert from 'node:assert/strict';
 import { MemoryStore, openClient } from '../../client/js/index.js';
 import '../../client/js/store-file.js'; // for crypto in Node 18
 import { Chance, seedFrom } from '../lib/chance.mjs';
+import { TEXTS, strangeFrame } from '../lib/strange.mjs';
 import { Tap } from '../lib/tap.mjs';
 
 const option = (name, otherwise) => {
@@ -20,23 +21,6 @@ const option = (name, otherwise) => {
 const rounds = Number(option('rounds', 60));
 const chance = new Chance(seedFrom(option('seed')));
 const tap = new Tap(`hostile hubs, ${rounds} rounds, seed ${chance.seed}`);
-
-const TYPES = ['welcome', 'sent', 'error', 'message', 'edit', 'delete', 'react', 'member', 'receipt', 'notification', 'gap', 'reset', 'caught_up', 'history',
-  'conversations', 'members', 'subscribed', 'watching', 'ok', 'pong', 'typing', 'signal', 'presence', 'goaway', 'token_expiring', 'ack', 'constructor', '__proto__', ''];
-const FIELDS = ['id', 'n', 'conv', 'seq', 'ref', 'from', 'op', 'at', 'body', 'user', 'device', 'epoch', 'cursor', 'head', 'window', 'max_frame', 'ping_ms', 'retry', 'entries', 'items',
-  'more', 'next', 'delivered', 'read', 'code', 'message', 'temporary', 'retry_after_ms', 'from', 'to', 'recovered', 'action', 'role', 'ttl_ms', 'active', 'presence', 'deleted', 'reactions', 'duplicate'];
-const VALUES = [0, 1, 2, 3, 7, -1, 1.5, 1e300, 2 ** 53, null, true, false, '', 'room', 'other', 'bob', 'alice', 'a room', 'a/b', '__proto__', 'e1', 'e2', 'x'.repeat(300), [], {}, [1], [null], [{}],
-  { seq: 1 }, [{ conv: 'room', seq: 5 }], [{ seq: 2, from: 'bob', op: 'h2', body: 1 }], { base_ms: -5, max_ms: 'x', reset_ms: 1e99 }, { __proto__: null, toString: 1 }];
-
-function frame(ops) {
-  const made = { type: chance.pick(TYPES) };
-  const count = chance.below(9);
-  for (let i = 0; i < count; i += 1) made[chance.pick(FIELDS)] = chance.pick([...VALUES, ...ops]);
-  if (chance.below(3) === 0) made.id = chance.below(12);
-  return made;
-}
-
-const TEXTS = ['', 'null', '[]', '[null]', '{', '"x"', '{"type":5}', '[[{"type":"message"}]]', '\u0000', '{"type":"message","n":1e999}'];
 
 class Network {
   open(handlers) {
@@ -73,7 +57,7 @@ async function round() {
   client.subscribe('room').catch(() => {});
   for (let i = 0; i < 60; i += 1) {
     if (chance.below(8) === 0) network.handlers.onText(chance.pick(TEXTS));
-    else network.say(...Array.from({ length: chance.between(1, 4) }, () => frame(ops)));
+    else network.say(...Array.from({ length: chance.between(1, 4) }, () => strangeFrame(chance, ops)));
     if (chance.below(4) === 0) await turn();
   }
   await turn();
