@@ -112,7 +112,6 @@ static int change_write(struct change_job *job, const struct redisReply *reply, 
                 store_call_key(call, KEY_OPS, change->conv);
                 store_call_key(call, KEY_OPS_OLD, change->conv);
                 store_call_key(call, KEY_STATES, change->conv);
-                store_call_key(call, KEY_COPY, change->conv);
         }
         for (size_t i = 0; i < before; i++) {
                 store_call_key(call, KEY_USER, store_text(store_item(flat, i * 2)));

@@ -63,9 +63,9 @@ static void post_on_delivered(void *arg, const struct redisReply *reply) {
         post_tail_release(tail);
 }
 
-/* header and body as in the log. The first owner is taken up at position, the others from the start. */
+/* header and body as in the log; marked: the conversation's pt (lua#3). The first owner is taken up at position, the others from the start. */
 static int post_spread(struct fanout *fanout, const struct roster *roster, struct slice conv, uint64_t seq, struct slice session,
-                       struct slice header, struct slice body, enum due_class class, uint32_t position) {
+                       struct slice header, struct slice body, enum due_class class, int64_t marked, uint32_t position) {
         struct post_tail *tail = malloc(sizeof(*tail) + conv.len);
         if (!tail)
                 return -ENOMEM;
@@ -91,6 +91,7 @@ static int post_spread(struct fanout *fanout, const struct roster *roster, struc
                         store_call_arg(call, body);
                         store_call_arg_int(call, fanout->inbox_max);
                         due_add(call, fanout, class);
+                        store_call_arg_int(call, marked);
                         for (size_t i = 0; i < count; i++)
                                 store_call_arg(call, names[i]);
                         if (store_call_send(call, post_on_delivered, tail) == 0)
@@ -103,14 +104,14 @@ static int post_spread(struct fanout *fanout, const struct roster *roster, struc
         return 0;
 }
 
-int post_deliver(struct fanout *fanout, struct roster *roster, struct slice conv, uint64_t seq, struct slice packed) {
+int post_deliver(struct fanout *fanout, struct roster *roster, struct slice conv, uint64_t seq, struct slice packed, int64_t marked) {
         static const struct roster nobody = { .refs = 1 };
         const char *end = memchr(packed.ptr, '\n', packed.len);
         if (!end) /* trimmed, or its conversation deleted: nobody is to have it, and it must not be found again for ever */
-                return post_spread(fanout, &nobody, conv, seq, SLICE(""), SLICE(""), SLICE(""), DUE_NONE, 0);
+                return post_spread(fanout, &nobody, conv, seq, SLICE(""), SLICE(""), SLICE(""), DUE_NONE, marked, 0);
         struct slice header = { packed.ptr, (size_t)(end - packed.ptr) };
         struct slice body = { end + 1, packed.len - header.len - 1 };
-        return post_spread(fanout, roster, conv, seq, SLICE(""), header, body, DUE_NORMAL, 0); /* how urgent it was is not remembered */
+        return post_spread(fanout, roster, conv, seq, SLICE(""), header, body, DUE_NORMAL, marked, 0); /* how urgent it was is not remembered */
 }
 
 static void post_build(struct attempt *attempt, struct call *call, const struct roster *roster) {
@@ -157,14 +158,15 @@ static void post_build(struct attempt *attempt, struct call *call, const struct 
 }
 
 /* What append did not deliver. If this process ends in between, the sweeper of another does it. */
-static void post_spread_rest(struct post_job *job, const struct post_result *result) {
+static void post_spread_rest(struct post_job *job, const struct post_result *result, int64_t marked) {
         const struct post *post = &job->post;
         char header[LIMIT_ID_BYTES * 2 + LIMIT_OP_BYTES + 96];
         int len = snprintf(header, sizeof(header), "%" PRId64 " %.*s %.*s %.*s %.*s %.*s", result->at, (int)post->kind.len, post->kind.ptr,
                            (int)post->ref.len, post->ref.ptr, (int)post->from.len, post->from.ptr, (int)post->device.len,
                            post->device.ptr, (int)post->op.len, post->op.ptr);
         if (post_spread(job->attempt.fanout, job->attempt.roster, post->conv, result->seq, post->session,
-                        (struct slice){ header, (size_t)len }, post->body, (enum due_class)post->push_class, job->position) < 0)
+                        (struct slice){ header, (size_t)len }, post->body, (enum due_class)post->push_class, marked,
+                        job->position) < 0)
                 log_error("No memory to deliver; the sweeper will. seq=%" PRIu64, result->seq);
 }
 
@@ -183,7 +185,7 @@ static void post_on_done(struct attempt *attempt, int answer, const struct redis
         }
         job->done(job->arg, &result);
         if (!answer && !result.duplicate && !job->complete)
-                post_spread_rest(job, &result);
+                post_spread_rest(job, &result, store_int(store_item(reply, 3)));
         attempt_deinit(attempt);
         free(job);
 }

@@ -33,7 +33,7 @@ static void sweep_on_entry(void *arg, const struct redisReply *reply) {
                 struct roster *roster = roster_ref(roster_find(entry->fanout->rosters, conv));
                 metrics_add(SWEPT, 1);
                 log_info("An unfinished delivery is repeated. seq=%" PRIu64, entry->seq);
-                if (post_deliver(entry->fanout, roster, conv, entry->seq, packed) < 0)
+                if (post_deliver(entry->fanout, roster, conv, entry->seq, packed, store_int(store_item(reply, 3))) < 0)
                         log_warning("An unfinished delivery stays unfinished for now. seq=%" PRIu64, entry->seq);
                 roster_unref(roster);
         }

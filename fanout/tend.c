@@ -22,7 +22,6 @@ enum {
         TEND_HAVE = 64,      /* members asked about in one call */
         TEND_GONE = 16,      /* nodes remembered until the end of a walk */
         TEND_PATTERN_BYTES = 512,
-        TEND_SILENT_MS = 15 * 60 * 1000, /* a conversation that nobody wrote to for so long gets a log that fits */
 };
 
 enum tend_todo {
@@ -37,6 +36,7 @@ enum tend_todo {
 
 struct tend_item {
         enum tend_todo todo;
+        uint64_t marked; /* up to here all was delivered to everyone in one */
         bool has_log, erases;
         uint64_t seq; /* the conversation's when it was looked at */
         struct slice id;
@@ -233,12 +233,10 @@ static void tend_logs(struct tend *tend, enum tend_todo todo) {
                 store_call_key(call, KEY_CONV, conv);
                 store_call_key(call, KEY_LOG, conv);
                 store_call_key(call, KEY_STATES, conv);
-                store_call_key(call, KEY_COPY, conv);
                 store_call_key(call, KEY_OPS, conv);
                 store_call_key(call, KEY_OPS_OLD, conv);
         }
         store_call_arg_int(call, todo == TEND_LOG ? tend->ages.log_ms : tend->ages.delivered_ms);
-        store_call_arg_int(call, TEND_SILENT_MS);
         for (size_t i = 0; i < tend->batch_count; i++) {
                 if (todo == TEND_LOG)
                         store_call_arg_text(call, "");
@@ -274,7 +272,6 @@ static void tend_erase(struct tend *tend) {
         store_call_key(call, KEY_CONV, conv);
         store_call_key(call, KEY_LOG, conv);
         store_call_key(call, KEY_STATES, conv);
-        store_call_key(call, KEY_COPY, conv);
         tend_send(tend, call, tend_on_erased);
 }
 
@@ -288,6 +285,8 @@ static void tend_on_roster(void *arg, const struct redisReply *reply) {
         item->todo = TEND_DONE;
         if (reply && roster_update(tend->fanout->rosters, item->id, store_text(store_item(reply, 0)), store_item(reply, 1)) == 0) {
                 tend->roster = roster_ref(roster_find(tend->fanout->rosters, item->id));
+                struct slice marked = store_text(store_item(reply, 3));
+                item->marked = marked.len ? words_uint(marked) : item->seq;
                 item->todo = TEND_EVERYONE;
         }
         tend_answered(tend);
@@ -328,6 +327,7 @@ static void tend_ask_everyone(struct tend *tend) {
         }
         store_call_arg(call, item->id);
         store_call_arg_int(call, (int64_t)item->seq);
+        store_call_arg_int(call, (int64_t)item->marked);
         tend_send(tend, call, tend_on_everyone);
         if (!tend->waiting)
                 item->todo = TEND_DONE; /* the position has moved on */

@@ -61,8 +61,6 @@ static const char *const arguments[] = {
         "--aof-load-truncated", "yes",
         "--auto-aof-rewrite-percentage", "100",
         "--auto-aof-rewrite-min-size", "64mb",
-        /* Blocks of 512 bytes cost 70 bytes more a message; what the last one wastes lua/tend.lua gives back (tests/bench/memory.mjs). */
-        "--stream-node-max-bytes", "2048",
         /* Of a long inbox only the ends are looked at; the pointers between them shrink to a fifth. */
         "--list-compress-depth", "1",
         /* A worker that stalls for a second must not lose its node channel. */

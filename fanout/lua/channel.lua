@@ -52,8 +52,7 @@ register_freeing('b1_follow', function(keys, args)
   end
   local keep = args[2] == '1' or h[4] == '1'
   local seq = tonumber(h[3])
-  local first = redis.call('XRANGE', keys[3], '-', '+', 'COUNT', 1)[1]
-  local out = { 'ok', args[3], seq, first and tonumber(string.match(first[1], '^%d+')) or seq + 1, h[4] == '1' and 1 or 0 }
+  local out = { 'ok', args[3], seq, log_first(keys[3]) or seq + 1, h[4] == '1' and 1 or 0 }
   for i = 4, #args do
     local may = h[4] == '1' or redis.call('HEXISTS', keys[2], args[i]) == 1
     keep = keep or may
@@ -94,14 +93,15 @@ redis.register_function{
       return { 'err', 'not_found' }
     end
     local out, size = { 'ok', h[1], tonumber(h[2]) }, 0
-    for i, row in ipairs(redis.call('XRANGE', keys[2], '(' .. args[1] .. '-0', '+', 'COUNT', args[2])) do
-      local seq, entry = string.match(row[1], '^%d+'), row[2][2]
+    local first, entries = log_range(keys[2], args[1] + 1, tonumber(args[2]))
+    for i, entry in ipairs(entries) do
+      local seq = first + i - 1
       entry = h[3] and redacted(keys[3], seq, entry) or entry
       size = size + #entry
       if i > 1 and size > tonumber(args[3]) then
         break
       end
-      out[#out + 1] = tonumber(seq)
+      out[#out + 1] = seq
       out[#out + 1] = entry
     end
     return out

@@ -8,7 +8,8 @@
 -- Invariants that hold between any two calls:
 --   lua#1  A conversation's seq is the highest id in its log; ids have no hole.
 --   lua#2  The event at index k of an inbox has n = base + k + 1; n is never given twice within an epoch.
---   lua#3  c:<conv> in a user's hash is the highest seq of conv that the inbox points to; it exists while the user is a member.
+--   lua#3  c:<conv> in a user's hash exists while the user is a member. It, or the conversation's field pt if that is higher, is the
+--          highest seq of conv that the inbox points to; without pt the inbox points to all of them since the user joined.
 --   lua#4  Whatever is published to a node with a counter was written before, and the counter rose by one for it.
 --
 -- Keys of other users and nodes are not built here: they come as KEYS. The exception are node channels and counters, which

@@ -100,7 +100,7 @@ end)
 
 -- b1_delete: removes a conversation; every member is told of the own removal. Its seq and the version of its member list are
 -- kept for a year (change#2, change#3).
--- KEYS conv, members, log, ops, ops_old, states, copy, then user and inbox of each name
+-- KEYS conv, members, log, ops, ops_old, states, then user and inbox of each name
 -- ARGV channels, counters, conv, mv expected, inbox_max, names …    gives {'ok'} | {'members', …} | {'err', code}
 local GONE_MS = 31536000000
 
@@ -115,7 +115,7 @@ register_freeing('b1_delete', function(keys, args)
   end
   local now = now_ms()
   for i = 6, #args do
-    local k = 8 + (i - 6) * 2
+    local k = 7 + (i - 6) * 2
     local about = text(now) .. ' removed member ' .. args[i] .. ' ' .. conv
     local targets = {}
     fan_pointer({ keys[k], keys[k + 1] }, 1, { args[i] }, 1, conv, 'j ' .. about, tonumber(args[5]), targets)
@@ -123,7 +123,7 @@ register_freeing('b1_delete', function(keys, args)
     redis.call('HDEL', keys[k], 'c:' .. conv)
   end
   tell_followers(keys[1], args[1], args[2], conv)
-  redis.call('UNLINK', keys[1], keys[2], keys[3], keys[4], keys[5], keys[6], keys[7])
+  redis.call('UNLINK', keys[1], keys[2], keys[3], keys[4], keys[5], keys[6])
   redis.call('HSET', keys[1], 'mv', h[1], 'seq', h[2])
   redis.call('PEXPIRE', keys[1], GONE_MS)
   return { 'ok' }
@@ -144,16 +144,17 @@ redis.register_function{
     end
     local limit, bytes = tonumber(args[4]), tonumber(args[5])
     local up = tonumber(args[3]) >= 0
-    local rows
-    if up then
-      rows = redis.call('XRANGE', keys[3], '(' .. args[3] .. '-0', '+', 'COUNT', limit + 1)
-    else
-      local to = tonumber(args[2]) > 0 and '(' .. args[2] .. '-0' or '+'
-      rows = redis.call('XREVRANGE', keys[3], to, '-', 'COUNT', limit + 1)
+    local low, count = tonumber(args[3]) + 1, limit + 1 -- one more tells whether there are more
+    if not up then
+      local high = tonumber(args[2]) > 0 and math.min(tonumber(args[2]) - 1, tonumber(h[2])) or tonumber(h[2])
+      low = math.max(high - limit, log_first(keys[3]) or 1)
+      count = high - low + 1
     end
+    local first, entries = log_range(keys[3], low, count)
     local kept, size, shown = 0, 0, {}
-    for i = 1, math.min(#rows, limit) do
-      local seq, entry = string.match(rows[i][1], '^%d+'), rows[i][2][2]
+    for i = 1, math.min(#entries, limit) do
+      local index = up and i or #entries + 1 - i
+      local seq, entry = text(first + index - 1), entries[index]
       local state, entry_size = '', #entry
       if h[4] then
         entry, state, entry_size = state_read(keys[3], keys[4], seq, entry, bytes, args[6] == '1')
@@ -165,7 +166,7 @@ redis.register_function{
       kept = i
       shown[i] = { tonumber(seq), entry, state }
     end
-    local out = { 'ok', h[1], tonumber(h[2]), #rows > kept and 1 or 0 }
+    local out = { 'ok', h[1], tonumber(h[2]), #entries > kept and 1 or 0 }
     for i = 1, kept do
       local row = shown[up and i or kept + 1 - i]
       out[#out + 1] = row[1]
@@ -182,24 +183,24 @@ redis.register_function{
 local UNREAD_STEP = 64
 
 local function count_unread(log_key, user, read, seq, left)
-  local unread, at, counted = 0, read, {}
+  local unread, at, counted = 0, math.max(read, log_base(log_key) or seq), {}
   while at < seq and left.entries > 0 and left.bytes > 0 do
-    local rows = redis.call('XRANGE', log_key, '(' .. text(at) .. '-0', '+', 'COUNT', UNREAD_STEP)
-    for _, row in ipairs(rows) do
-      local kind, ref, from = string.match(row[2][2], '^%S+ (%S+) (%S*) (%S*)')
+    local first, entries = log_range(log_key, at + 1, UNREAD_STEP)
+    if #entries == 0 then
+      return unread
+    end
+    for i, entry in ipairs(entries) do
+      local kind, ref, from = string.match(entry, '^%S+ (%S+) (%S*) (%S*)')
       if kind == 'message' and from ~= user then
         unread = unread + 1
-        counted[string.match(row[1], '^%d+')] = true
+        counted[text(first + i - 1)] = true
       elseif kind == 'delete' and counted[ref] then
         unread = unread - 1 -- a deletion always comes behind its message
       end
-      left.bytes = left.bytes - #row[2][2]
+      left.bytes = left.bytes - #entry
     end
-    left.entries = left.entries - #rows
-    if #rows == 0 then
-      return unread
-    end
-    at = tonumber(string.match(rows[#rows][1], '^%d+'))
+    left.entries = left.entries - #entries
+    at = first + #entries - 1
   end
   return unread + seq - at
 end

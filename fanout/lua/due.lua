@@ -64,13 +64,14 @@ end
 -- Puts entry seq of conv into the inboxes of users (names[first …], keys in pairs from key on). A user whose inbox points to
 -- seq already, or who is no member, is passed over: a repeated or overtaken call is harmless. A user who misses earlier
 -- entries gets pointers to them too, so seq has no hole. wanted: see due_wanted(); the sender's own devices are never pushed to.
-local function fan_message(keys, key, names, first, conv, seq, from, inbox_max, targets, wanted)
+-- marked: the conversation's pt, behind which each user's c:<conv> says what the inbox points to (lua#3).
+local function fan_message(keys, key, names, first, conv, seq, from, inbox_max, targets, wanted, marked)
   local field = 'c:' .. conv
   for i = first, #names do
     local user, user_key, inbox_key = names[i], keys[key], keys[key + 1]
     key = key + 2
     local h = redis.call('HMGET', user_key, 'base', 'nodes', field, 'pd')
-    local last = tonumber(h[3])
+    local last = h[3] and math.max(tonumber(h[3]), marked)
     if last and last < seq then
       local base = tonumber(h[1]) or 0
       for missing = last + 1, seq - 1 do
@@ -86,5 +87,20 @@ local function fan_message(keys, key, names, first, conv, seq, from, inbox_max, 
       local n = push(user_key, inbox_key, base, inbox_max, (user == from and 'o ' or 'm ') .. text(seq) .. ' ' .. conv)
       address(targets, h[2], user, n)
     end
+  end
+end
+
+-- The same when all members are named, and nothing before is missing anywhere (no pt): this is the way of nearly all messages.
+local function fan_to_all(keys, key, names, first, conv, seq, from, inbox_max, targets, wanted)
+  local pointer = text(seq) .. ' ' .. conv
+  for i = first, #names do
+    local user, user_key, inbox_key = names[i], keys[key], keys[key + 1]
+    key = key + 2
+    local h = redis.call('HMGET', user_key, 'base', 'nodes', 'pd')
+    local pd = wanted and h[3] and user ~= from and due_raise(user_key, user, h[3], h[2], wanted)
+    if pd then
+      redis.call('HSET', user_key, 'pd', pd)
+    end
+    address(targets, h[2], user, push(user_key, inbox_key, tonumber(h[1]) or 0, inbox_max, (user == from and 'o ' or 'm ') .. pointer))
   end
 end

@@ -240,18 +240,17 @@ redis.register_function{
     local out = { 0 }
     for i = 1, count do
       local k, seq = i * 4 - 1, args[3 + i]
-      local row = redis.call('XRANGE', keys[k], seq .. '-0', seq .. '-0')[1]
-      local header = row and string.match(row[2][2], '^([^\n]*)\n') or ''
+      local entry, plan = log_entry(keys[k], seq)
+      local header = entry and string.match(entry, '^([^\n]*)\n') or ''
       local kind = string.match(header, '^%S+ (%S+)')
       local _, _, read = member_of(redis.call('HGET', keys[k + 2], user))
-      out[#out + 1] = header
-      local plan = row and row[2][3] == 'p' and row[2][4] or ''
       local template = plan == '' and kind == 'message' and redis.call('HGET', keys[k + 3], 'tp') or ''
-      out[#out + 1] = plan
+      out[#out + 1] = header
+      out[#out + 1] = plan or ''
       out[#out + 1] = kind == 'message' and deletion_of(keys[k + 1], seq) and 1 or 0
       out[#out + 1] = read or 0
       out[#out + 1] = template
-      out[#out + 1] = string.find(template, '{body.', 1, true) and string.sub(row[2][2], #header + 2) or ''
+      out[#out + 1] = string.find(template, '{body.', 1, true) and string.sub(entry, #header + 2) or ''
     end
     if args[2] ~= '0' then
       local left = { entries = tonumber(args[2]), bytes = 1048576 }

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- state.lua: what became of a message: its edits, its deletion, its reactions. The log itself is never rewritten.
+-- state.lua: what became of a message: its edits, its deletion, its reactions. In the log they are entries of their own.
 --
 -- In the states hash of a conversation:
 --   <seq>   <seq of the deletion, or 0> <number of edits> <seqs of the latest edits>
@@ -14,11 +14,6 @@ local STATE_EDITS, STATE_REACTIONS, STATE_REACTION_BYTES = 63, 64, 65536 -- limi
 -- What looking up one more entry counts for in the size of a page at least: it takes Redis about 5 us, and a page is to take
 -- no more than a few ms.
 local STATE_LOOKUP_BYTES = 512
-
-local function log_entry(log_key, seq)
-  local row = redis.call('XRANGE', log_key, seq .. '-0', seq .. '-0')[1]
-  return row and row[2][2]
-end
 
 local function without_body(entry)
   return string.match(entry, '^[^\n]*\n')
@@ -61,14 +56,21 @@ end
 -- Drops what nobody can ask for any more. Four at random for each one that is written: in the long run no more than a quarter is
 -- of entries that the log has lost, and no call ever looks at all of them.
 local function forget_states(log_key, states_key)
-  local first = redis.call('XRANGE', log_key, '-', '+', 'COUNT', 1)[1]
-  first = first and tonumber(string.match(first[1], '^%d+')) or 0
+  local first = log_first(log_key) or 0
   local some = redis.call('HRANDFIELD', states_key, 4, 'WITHVALUES')
   for i = 1, #some, 2 do
     local deleted = string.byte(some[i]) ~= 114 and tonumber(string.match(some[i + 1], '^%d+')) or 0 -- 'r'
     if math.max(deleted, tonumber(string.match(some[i + 1], '(%d+) ?$'))) < first then
       redis.call('HDEL', states_key, some[i])
     end
+  end
+end
+
+-- Texts from seq on are to be taken out by b1_erase.
+local function erase_later(conv_key, seq)
+  local before = tonumber(redis.call('HGET', conv_key, 'er') or nil)
+  if not before or before > tonumber(seq) then
+    redis.call('HSET', conv_key, 'er', seq)
   end
 end
 

@@ -9,7 +9,6 @@
 -- at that time is as old as the mark at least.
 local TEND_MARKS = 16 -- within the age of an inbox: so it is right to a sixteenth of it
 local TEND_STEP = 1000 -- entries dropped from one log in one call
-local TEND_FIT = 128 -- entries of a log that is made to fit: of a longer one the last block is little
 
 -- b1_walk: one step of the walk over all keys.
 -- KEYS store   ARGV from ('' : where the walk of whoever did it before stands), pattern, count   gives {next ('0': over), key …}
@@ -148,13 +147,13 @@ register_freeing('b1_tend_users', function(keys, args)
 end)
 
 -- b1_all_have: has every device of every one of the users acknowledged all there is, entry seq of conv included?
--- KEYS user, inbox, devices of each   ARGV conv, seq   gives 1 or 0
+-- KEYS user, inbox, devices of each   ARGV conv, seq, pt of the conversation (seq if it has none)   gives 1 or 0
 redis.register_function{
   function_name = 'b1_all_have',
   callback = function(keys, args)
     for k = 1, #keys, 3 do
       local h = redis.call('HMGET', keys[k], 'base', 'c:' .. args[1])
-      if (tonumber(h[2]) or 0) < tonumber(args[2]) then
+      if not h[2] or math.max(tonumber(h[2]), tonumber(args[3])) < tonumber(args[2]) then
         return 0 -- not even delivered to the inbox
       end
       local head = (tonumber(h[1]) or 0) + redis.call('LLEN', keys[k + 1])
@@ -189,51 +188,36 @@ end
 
 -- Drops the entries up to seq that are older than oldest. Returns 1 if there are more of them.
 local function tend_log(log_key, states_key, at, seq, upto, oldest)
-  local first = redis.call('XRANGE', log_key, '-', '+', 'COUNT', 1)[1]
-  if not first or tonumber(string.match(first[2][2], '^%d+')) >= oldest then
+  local low = log_first(log_key)
+  if not low or (tend_at(log_key, low) or oldest) >= oldest then
     return 0
   end
   if at < oldest and upto >= seq then
     redis.call('UNLINK', log_key, states_key)
     return 0
   end
-  local low = tonumber(string.match(first[1], '^%d+'))
-  local high = math.min(low + TEND_STEP - 1, upto)
-  local cut = tend_cut(log_key, low, high, oldest)
-  redis.call('XTRIM', log_key, 'MINID', text(cut) .. '-0')
+  local cut = tend_cut(log_key, low, math.min(low + TEND_STEP - 1, upto), oldest)
+  log_cut(log_key, cut)
   return cut > low + TEND_STEP - 1 and 1 or 0
 end
 
--- Redis gives the last block of a stream its full size at once (stream-node-max-bytes, or 4 KiB), which is most of a short log's
--- memory. A copy fits; ft is the seq at which it was made.
-local function tend_fit(conv_key, log_key, copy_key, seq)
-  if redis.call('XLEN', log_key) <= TEND_FIT then
-    redis.call('COPY', log_key, copy_key, 'REPLACE')
-    redis.call('RENAME', copy_key, log_key)
-  end
-  redis.call('HSET', conv_key, 'ft', text(seq))
-end
-
 -- b1_tend_convs: drops from logs what is too old, and what is nobody's use any more.
--- KEYS conv, log, states, copy, ops, ops_old of each
--- ARGV age_ms (0: no limit), silent_ms (of who was silent for so long the log is made to fit), then for each the seq up to which age_ms counts
--- ('' all)
+-- KEYS conv, log, states, ops, ops_old of each
+-- ARGV age_ms (0: no limit), then for each the seq up to which age_ms counts ('' all)
 -- gives for each {kind ('' if there is none), seq, 1 if it has a log, 1 if there is more to drop, 1 if texts wait for b1_erase}
 register_freeing('b1_tend_convs', function(keys, args)
-  local now, out, age_ms, silent_ms = now_ms(), {}, tonumber(args[1]), tonumber(args[2])
-  for k = 1, #keys, 6 do
+  local now, out, age_ms = now_ms(), {}, tonumber(args[1])
+  for k = 1, #keys, 5 do
     local conv_key, log_key = keys[k], keys[k + 1]
-    local h = redis.call('HMGET', conv_key, 'kind', 'seq', 'at', 'er', 'ft')
+    local h = redis.call('HMGET', conv_key, 'kind', 'seq', 'at', 'er')
     local seq, at, more = tonumber(h[2]) or 0, tonumber(h[3]) or 0, 0
-    local upto = tonumber(args[3 + (k - 1) / 6]) or seq
+    local upto = tonumber(args[2 + (k - 1) / 5]) or seq
     if h[1] and age_ms > 0 then
       more = tend_log(log_key, keys[k + 2], at, seq, upto, now - age_ms)
     end
     local has_log = redis.call('EXISTS', log_key)
-    if h[1] and has_log == 1 and not h[4] and at < now - silent_ms and tonumber(h[5]) ~= seq then
-      tend_fit(conv_key, log_key, keys[k + 3], seq)
-    elseif has_log == 0 and h[3] and at < now and redis.call('EXISTS', keys[k + 4], keys[k + 5]) == 0 then
-      redis.call('HDEL', conv_key, 'at', 'oa', 'lm', 'ft') -- times and marks of what is gone
+    if has_log == 0 and h[3] and at < now and redis.call('EXISTS', keys[k + 3], keys[k + 4]) == 0 then
+      redis.call('HDEL', conv_key, 'at', 'oa', 'ob', 'lm', 'er') -- times and marks of what is gone
     end
     out[#out + 1] = { h[1] or '', seq, has_log, more, h[4] and 1 or 0 }
   end

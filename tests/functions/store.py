@@ -170,7 +170,7 @@ class Store:
         assert answer[0] == 'ok', answer
 
     def delete(self, conv, version, names):
-        return self.call('delete', [key(letter, conv) for letter in 'cmloOsL'] + self.pairs(names), CHANNELS, COUNTERS, conv,
+        return self.call('delete', [key(letter, conv) for letter in 'cmloOs'] + self.pairs(names), CHANNELS, COUNTERS, conv,
                          self.versions[version], 1000, *names)
 
     def append(self, conv, sender, op, names, version=1, body='1', kind='message', ref='', trusted=0, inbox_max=1000, log_max=1000,
@@ -179,9 +179,9 @@ class Store:
         return self.with_counted(self.call('append', keys, CHANNELS, COUNTERS, conv, sender, 'dev', session, digest or sender + op, op, kind,
                                            ref, body, self.versions[version], trusted, inbox_max, log_max, complete, due, plan, *names))
 
-    def deliver(self, conv, seq, sender, names, inbox_max=1000, session='s', body='1', due=''):
+    def deliver(self, conv, seq, sender, names, inbox_max=1000, session='s', body='1', due='', marked=0):
         return self.call('deliver', self.pairs(names), CHANNELS, COUNTERS, conv, seq, session, '7 message  %s dev op' % sender, body, inbox_max,
-                         due, *names)
+                         due, marked, *names)
 
     def receipts(self, conv, marks, names, version=1):
         """marks: (user, delivered, read) …"""
@@ -216,6 +216,17 @@ class Store:
         packed = self.link('HGET', key('m', conv), user)
         return packed and packed.split(' ')
 
+    def log(self, conv):
+        """(seq, entry) of all that is in the log, without what is to be pushed."""
+        base, *entries = self.link('LRANGE', key('l', conv), 0, -1) or ['0']
+        return [(int(base) + i, entry.split('\n', 1)[1] if entry[0] == '{' else entry) for i, entry in enumerate(entries, 1)]
+
+    def cut(self, conv, first):
+        """Drops the entries before first, one of which there is."""
+        log = key('l', conv)
+        self.link('LTRIM', log, first - 1 - int(self.link('LINDEX', log, 0)), -1)
+        self.link('LSET', log, 0, first - 1)
+
     # ---- inboxes ----
 
     def sync(self, user, after=0, limit=100, device=''):
@@ -246,11 +257,11 @@ class Store:
     def tend_users(self, *users, device_ms=1000000, inbox_ms=0):
         return self.call('tend_users', self.pairs(users, ['u', 'i', 'd', 'r', 'push']), device_ms, inbox_ms)
 
-    def tend_conv(self, conv, age_ms=0, upto='', silent_ms=10 ** 12):
-        return self.call('tend_convs', [key(letter, conv) for letter in 'clsLoO'], age_ms, silent_ms, upto)[0]
+    def tend_conv(self, conv, age_ms=0, upto=''):
+        return self.call('tend_convs', [key(letter, conv) for letter in 'clsoO'], age_ms, upto)[0]
 
-    def all_have(self, conv, seq, *users):
-        return self.call('all_have', self.pairs(users, 'uid'), conv, seq)
+    def all_have(self, conv, seq, *users, marked=None):
+        return self.call('all_have', self.pairs(users, 'uid'), conv, seq, seq if marked is None else marked)
 
     def erase(self, conv):
-        return self.call('erase', [key(letter, conv) for letter in 'clsL'])
+        return self.call('erase', [key(letter, conv) for letter in 'cls'])

@@ -25,7 +25,10 @@ FAULTS = [  # file, text, by: what a slip of the pen could be
     ('common.lua', "redis.call('HSET', user_key, 'base', text(base + drop))", ''),
     ('common.lua', "local counter = redis.call('INCR', counter_key)", "local counter = redis.call('GET', counter_key) or 1"),
     ('append.lua', "local seq = tonumber(h[2]) + 1", "local seq = tonumber(h[2]) + (tonumber(h[2]) == 40 and 2 or 1)"),
-    ('append.lua', "redis.call('HSET', keys[4], digest, id)", ''),
+    ('append.lua', "noted = redis.call('HSETNX', keys[4], digest, id) == 1", 'noted = true'),
+    ('append.lua', "redis.call('HSET', keys[1], 'pt', marked)", ''),
+    ('due.lua', "user, push(user_key, inbox_key, tonumber(h[1]) or 0, inbox_max,", "user, push(user_key, inbox_key, 0, inbox_max,"),
+    ('log.lua', "redis.call('LPUSH', log_key, text(seq - 1))", "redis.call('LPUSH', log_key, id or '1')"),
     ('receipt.lua', 'read = math.max(old_read, read)', ''),
     ('inbox.lua', 'low = math.min(low, tonumber(at))', 'low = math.max(low, tonumber(at))'),
     ('inbox.lua', "redis.call('HSET', user_key, 'base', text(low))", "redis.call('HSET', user_key, 'base', text(low - 1))"),
@@ -73,6 +76,7 @@ class Model:
         self.members = {conv: {} for conv in CONVS}          # user -> [delivered, read]
         self.pointed = {}                                    # (conv, user) -> the highest seq that the inbox points to
         self.reached = {}                                    # (conv, user) -> the latest entry seen in the inbox, or the seq at joining
+        self.marked = dict.fromkeys(CONVS)                   # the seq from which on what each inbox points to is written down
         self.waiting = []                                    # (conv, seq, names): deliveries to come
         self.inboxes = {user: {} for user in USERS}          # n -> pointer
         self.heads = dict.fromkeys(USERS, 0)
@@ -140,7 +144,7 @@ class Model:
             sender, op = self.pick(self.sent[conv])
         else:
             op = 'op%d' % len(self.sent[conv])
-        whole = self.chance.random() < 0.6
+        whole = conv == CONVS[0] or self.chance.random() < 0.6
         names = sorted(members) if whole else self.some(sorted(members))
         stale = self.chance.random() < 0.1
         answer = self.store.append(conv, sender, op, names, version=self.version[conv] + (9 if stale else 0), complete=int(whole),
@@ -157,6 +161,8 @@ class Model:
             demand(answer[:2] == ['ok', self.seq[conv]], 'lua#1', answer, self.seq[conv])
             self.sent[conv][sender, op] = self.seq[conv]
             self.authors[conv][self.seq[conv]] = sender
+            if not whole and self.marked[conv] is None:
+                self.marked[conv] = self.seq[conv] - 1
             self.point(conv, self.seq[conv], names)
             rest = [name for name in members if name not in names]
             if rest:
@@ -174,7 +180,7 @@ class Model:
         if self.chance.random() < 0.7:
             self.waiting.remove(job)   # else again later
         conv, seq, names = job
-        self.store.deliver(conv, seq, self.authors[conv][seq], names, inbox_max=INBOX_MAX)
+        self.store.deliver(conv, seq, self.authors[conv][seq], names, inbox_max=INBOX_MAX, marked=self.marked[conv])
         self.point(conv, seq, names)
 
     def step_receipt(self):
@@ -236,8 +242,8 @@ class Model:
             link.send('LRANGE', key('i', user), 0, -1)
             link.send('HGETALL', key('d', user))
         for conv in CONVS:
-            link.send('XRANGE', key('l', conv), max(self.seq[conv] - 1, 0), '+')
-            link.send('XLEN', key('l', conv))
+            link.send('LINDEX', key('l', conv), 0)
+            link.send('LLEN', key('l', conv))
             link.send('HGETALL', key('m', conv))
         replies = [link.read() for _ in range(3 * (len(USERS) + len(CONVS)))]
         for i, user in enumerate(USERS):
@@ -245,8 +251,8 @@ class Model:
             self.check_user(user, as_map(fields), pointers, as_map(devices))
         del replies[:3 * len(USERS)]
         for i, conv in enumerate(CONVS):
-            tail, length, members = replies[3 * i:3 * i + 3]
-            self.check_conv(conv, tail, length, as_map(members))
+            base, length, members = replies[3 * i:3 * i + 3]
+            self.check_conv(conv, base, length, as_map(members))
         for node in self.nodes:
             self.check_node(node)
         for letter, about, user, n in self.told:
@@ -273,7 +279,9 @@ class Model:
         self.bases[user], self.heads[user] = base, head
         for conv in CONVS:
             field, highest = fields.get('c:' + conv), self.pointed.get((conv, user))
-            demand(field == (highest if highest is None else str(highest)), 'lua#3', user, conv, field, highest)
+            if field:
+                field = max(int(field), self.seq[conv] if self.marked[conv] is None else self.marked[conv])
+            demand(field == highest, 'lua#3', user, conv, field, highest)
             demand(highest is None or self.reached.get((conv, user), highest) == highest, 'lua#3: an entry is missing', user, conv)
         for device, cursor in self.cursors[user].items():
             demand(devices[device].split(' ')[0] == str(cursor), 'ack#1', user, device, devices[device], cursor)
@@ -284,9 +292,8 @@ class Model:
         demand(before is not None and seq == before + 1, 'lua#3: seq has a hole or comes again', user, conv, before, seq)
         self.reached[conv, user] = seq
 
-    def check_conv(self, conv, tail, length, members):
-        demand(length == self.seq[conv] and all(row[0] == '%d-0' % (self.seq[conv] - len(tail) + 1 + i) for i, row in enumerate(tail)),
-               'lua#1', conv, length, self.seq[conv], [row[0] for row in tail])
+    def check_conv(self, conv, base, length, members):
+        demand((base, length) == (('0', self.seq[conv] + 1) if self.seq[conv] else (None, 0)), 'lua#1', conv, base, length, self.seq[conv])
         packed = {user: 'member %d %d' % tuple(marks) for user, marks in self.members[conv].items()}
         demand(members == packed, 'receipt#1', conv, members, packed)
 

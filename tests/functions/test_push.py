@@ -138,7 +138,7 @@ class Push(Case):
         self.done(('d', 'phone', '0 3 2'))
         self.assertIsNone(self.due())
         self.link('HINCRBY', key('c', 'room'), 'seq', 1)
-        self.store.deliver('room', 2, 'alice', ['bob'], due='2 5000')
+        self.store.deliver('room', 2, 'alice', ['bob'], due='2 5000', marked=1)
         self.assertEqual(self.due()[0], 2)
 
     # ---- take and done ----

@@ -8,7 +8,7 @@
 
 #include "tests/sim/world.h"
 
-enum keyspace_type { KEYSPACE_STRING, KEYSPACE_HASH, KEYSPACE_LIST, KEYSPACE_STREAM, KEYSPACE_ZSET };
+enum keyspace_type { KEYSPACE_STRING, KEYSPACE_HASH, KEYSPACE_LIST, KEYSPACE_ZSET };
 
 struct field {
         UT_hash_handle hh;
@@ -19,7 +19,6 @@ struct field {
 
 struct item {
         struct slice text; /* owned */
-        uint64_t id;       /* of a stream */
         double score;      /* of a sorted set */
 };
 
@@ -250,28 +249,25 @@ size_t keyspace_length(struct keyspace *keys, struct slice key) {
         return value ? value->count : 0;
 }
 
-struct slice keyspace_item(struct keyspace *keys, struct slice key, size_t index, uint64_t *ret_id) {
+struct slice keyspace_item(struct keyspace *keys, struct slice key, size_t index) {
         struct value *value = find_items(keys, key);
-        if (!value || index >= value->count)
-                return (struct slice){ 0 };
-        if (ret_id)
-                *ret_id = value->items[value->first + index].id;
-        return value->items[value->first + index].text;
+        return value && index < value->count ? value->items[value->first + index].text : (struct slice){ 0 };
 }
 
-size_t keyspace_push(struct keyspace *keys, struct slice key, struct slice text) {
+size_t keyspace_insert(struct keyspace *keys, struct slice key, size_t index, struct slice text) {
         struct value *value = make(keys, key, KEYSPACE_LIST);
-        make_room(value, value->count)->text = own(text);
+        make_room(value, index < value->count ? index : value->count)->text = own(text);
         return value->count;
 }
 
-void keyspace_append(struct keyspace *keys, struct slice key, uint64_t id, struct slice text) {
-        struct value *value = make(keys, key, KEYSPACE_STREAM);
-        if (value->count && value->items[value->first + value->count - 1].id >= id)
-                abort(); /* the ID is equal or smaller than the top item */
-        struct item *item = make_room(value, value->count);
+bool keyspace_set_item(struct keyspace *keys, struct slice key, size_t index, struct slice text) {
+        struct value *value = find_type(keys, key, KEYSPACE_LIST);
+        if (!value || index >= value->count)
+                return false;
+        struct item *item = &value->items[value->first + index];
+        disown(item->text);
         item->text = own(text);
-        item->id = id;
+        return true;
 }
 
 void keyspace_trim(struct keyspace *keys, struct slice key, size_t first, size_t count) {
@@ -287,7 +283,7 @@ void keyspace_trim(struct keyspace *keys, struct slice key, size_t first, size_t
                 value->first += first;
                 value->count = value->count - first < count ? value->count - first : count;
         }
-        if (!value->count && value->type == KEYSPACE_LIST)
+        if (!value->count)
                 value_free(keys, value);
 }
 

@@ -36,13 +36,15 @@ size_t keyspace_fields(struct keyspace *keys, struct slice key);
 /* Iterates: start with *position NULL; false at the end. */
 bool keyspace_next(struct keyspace *keys, struct slice key, const void **position, struct slice *ret_field, struct slice *ret_value);
 
-/* Lists, and streams: items in order; of a stream each has an id. */
+/* Lists: items in order. */
 size_t keyspace_length(struct keyspace *keys, struct slice key);
-struct slice keyspace_item(struct keyspace *keys, struct slice key, size_t index, uint64_t *ret_id);
-size_t keyspace_push(struct keyspace *keys, struct slice key, struct slice value);
+struct slice keyspace_item(struct keyspace *keys, struct slice key, size_t index);
+/* Puts an item before the one at index, or at the end. Returns how many there are then. */
+size_t keyspace_insert(struct keyspace *keys, struct slice key, size_t index, struct slice value);
+/* false: there is none at index. */
+bool keyspace_set_item(struct keyspace *keys, struct slice key, size_t index, struct slice value);
 /* Keeps the items from first on, count of them. */
 void keyspace_trim(struct keyspace *keys, struct slice key, size_t first, size_t count);
-void keyspace_append(struct keyspace *keys, struct slice key, uint64_t id, struct slice value);
 
 /* Sorted sets, in order of score and member. */
 bool keyspace_add_member(struct keyspace *keys, struct slice key, double score, struct slice member);

@@ -182,7 +182,7 @@ static void do_llen(struct command *c) {
 static void do_rpush(struct command *c) {
         size_t length = 0;
         for (size_t i = 2; i < c->argc; i++)
-                length = keyspace_push(c->keys, c->argv[1], c->argv[i]);
+                length = keyspace_insert(c->keys, c->argv[1], SIZE_MAX, c->argv[i]);
         push_int(c->lua, length);
 }
 
@@ -203,7 +203,7 @@ static void do_lrange(struct command *c) {
         range_of(c, &first, &count);
         lua_createtable(c->lua, (int)count, 0);
         for (size_t i = 0; i < count; i++) {
-                push_text(c->lua, keyspace_item(c->keys, c->argv[1], first + i, NULL));
+                push_text(c->lua, keyspace_item(c->keys, c->argv[1], first + i));
                 lua_rawseti(c->lua, -2, (int)i + 1);
         }
 }
@@ -215,66 +215,19 @@ static void do_ltrim(struct command *c) {
         lua_pushboolean(c->lua, 1);
 }
 
-/* XADD key id field value. */
-static void do_xadd(struct command *c) {
-        WORLD_DEMAND(c->argc == 5, "an XADD of another form");
-        keyspace_append(c->keys, c->argv[1], (uint64_t)to_int(c->argv[2]), c->argv[4]);
-        push_text(c->lua, c->argv[2]);
+/* LPUSH key value, LINDEX key index, LSET key index value: one value, an index from the start. */
+static void do_lpush(struct command *c) {
+        WORLD_DEMAND(c->argc == 3, "an LPUSH of another form");
+        push_int(c->lua, keyspace_insert(c->keys, c->argv[1], 0, c->argv[2]));
 }
 
-/* The bound of a range of ids: a number, (a number, - or +. */
-static uint64_t bound_of(struct slice text, bool low) {
-        if (text.ptr[0] == '-')
-                return 0;
-        if (text.ptr[0] == '+')
-                return UINT64_MAX;
-        if (text.ptr[0] != '(')
-                return (uint64_t)to_int(text);
-        uint64_t id = (uint64_t)strtoll(text.ptr + 1, NULL, 10);
-        return low ? id + 1 : id - 1;
+static void do_lindex(struct command *c) {
+        push_text(c->lua, keyspace_item(c->keys, c->argv[1], (size_t)to_int(c->argv[2])));
 }
 
-static void push_entries(struct command *c, uint64_t low, uint64_t high, size_t most, bool down) {
-        size_t length = keyspace_length(c->keys, c->argv[1]);
-        int count = 0;
-        lua_newtable(c->lua);
-        for (size_t i = 0; i < length && (size_t)count < most; i++) {
-                uint64_t id;
-                struct slice text = keyspace_item(c->keys, c->argv[1], down ? length - 1 - i : i, &id);
-                if (id < low || id > high)
-                        continue;
-                lua_createtable(c->lua, 2, 0);
-                lua_pushfstring(c->lua, "%d-0", (int)id);
-                lua_rawseti(c->lua, -2, 1);
-                lua_createtable(c->lua, 2, 0);
-                lua_pushliteral(c->lua, "e");
-                lua_rawseti(c->lua, -2, 1);
-                push_text(c->lua, text);
-                lua_rawseti(c->lua, -2, 2);
-                lua_rawseti(c->lua, -2, 2);
-                lua_rawseti(c->lua, -2, ++count);
-        }
-}
-
-static void do_xrange(struct command *c) {
-        push_entries(c, bound_of(c->argv[2], true), bound_of(c->argv[3], false), c->argc > 5 ? (size_t)to_int(c->argv[5]) : SIZE_MAX, false);
-}
-
-static void do_xrevrange(struct command *c) {
-        push_entries(c, bound_of(c->argv[3], true), bound_of(c->argv[2], false), c->argc > 5 ? (size_t)to_int(c->argv[5]) : SIZE_MAX, true);
-}
-
-/* XTRIM key MINID id, or key MAXLEN ~ most: exactly, which "about" allows. */
-static void do_xtrim(struct command *c) {
-        size_t length = keyspace_length(c->keys, c->argv[1]), first = 0;
-        uint64_t id, bound = (uint64_t)to_int(c->argv[c->argc - 1]);
-        if (slice_is(c->argv[2], "MAXLEN"))
-                first = length > bound ? length - (size_t)bound : 0;
-        else
-                while (first < length && keyspace_item(c->keys, c->argv[1], first, &id).ptr && id < bound)
-                        first++;
-        keyspace_trim(c->keys, c->argv[1], first, length - first);
-        push_int(c->lua, first);
+static void do_lset(struct command *c) {
+        WORLD_DEMAND(keyspace_set_item(c->keys, c->argv[1], (size_t)to_int(c->argv[2]), c->argv[3]), "an LSET of nothing");
+        lua_pushboolean(c->lua, 1);
 }
 
 /* SCAN cursor MATCH pattern COUNT count: the cursor is a place in order of age. Keys that go meanwhile may hide others from one walk. */
@@ -375,10 +328,10 @@ static const struct {
 } commands[] = {
         { "HGET", do_hget },         { "HMGET", do_hmget },         { "HSET", do_hset },         { "RPUSH", do_rpush },
         { "ZRANGE", do_zrange },     { "LLEN", do_llen },           { "INCR", do_incr },         { "SPUBLISH", do_spublish },
-        { "HEXISTS", do_hexists },   { "TIME", do_time },           { "XADD", do_xadd },         { "LRANGE", do_lrange },
+        { "HEXISTS", do_hexists },   { "TIME", do_time },           { "LPUSH", do_lpush },        { "LRANGE", do_lrange },
         { "HDEL", do_hdel },         { "HGETALL", do_hgetall },     { "HKEYS", do_hkeys },       { "HVALS", do_hvals },
-        { "HLEN", do_hlen },         { "HSETNX", do_hsetnx },       { "LTRIM", do_ltrim },       { "XRANGE", do_xrange },
-        { "XREVRANGE", do_xrevrange }, { "XTRIM", do_xtrim },       { "SCAN", do_scan }, { "ZADD", do_zadd },         { "ZREM", do_zrem },         { "ZSCORE", do_zscore },
+        { "HLEN", do_hlen },         { "HSETNX", do_hsetnx },       { "LTRIM", do_ltrim },       { "LINDEX", do_lindex },
+        { "LSET", do_lset },         { "SCAN", do_scan },           { "ZADD", do_zadd },         { "ZREM", do_zrem },         { "ZSCORE", do_zscore },
         { "ZCARD", do_zcard },       { "GET", do_get },             { "DEL", do_del },           { "UNLINK", do_del },           { "EXISTS", do_exists },
         { "RENAME", do_rename },     { "PEXPIRE", do_pexpire },     { "PERSIST", do_persist },   { "HRANDFIELD", do_hrandfield },
 };

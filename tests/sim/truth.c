@@ -231,8 +231,9 @@ void truth_log(int conv, uint64_t *ret_first, uint64_t *ret_last) {
         *ret_first = *ret_last = 0;
         if (!length)
                 return;
-        keyspace_item(server_keys(), server_key(KEY_LOG, truth_conv(conv)), 0, ret_first);
-        keyspace_item(server_keys(), server_key(KEY_LOG, truth_conv(conv)), length - 1, ret_last);
+        uint64_t base = words_uint(keyspace_item(server_keys(), server_key(KEY_LOG, truth_conv(conv)), 0));
+        *ret_first = base + 1;
+        *ret_last = base + length - 1;
 }
 
 uint64_t truth_base(struct slice user) {
