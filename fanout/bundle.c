@@ -12,9 +12,11 @@
 
 #include "base/limits.h"
 #include "base/link.h"
+#include "fanout/keys.h"
 
 enum {
         BUNDLE_BUF_BYTES = 16 << 20, /* the last call may be a large one */
+        BUNDLE_HEAD = 2,             /* arguments before all calls: channels, counters */
         BUNDLE_OWN = 3,              /* arguments before those of a call: function, how many keys, how many arguments */
 };
 
@@ -74,6 +76,13 @@ static bool bundle_failed(const struct bundle *bundle) {
         return buf_failed(&bundle->keys) || buf_failed(&bundle->args) || buf_failed(&bundle->key_ends) || buf_failed(&bundle->arg_ends);
 }
 
+void bundle_begin(struct bundle *bundle, const char *prefix) {
+        keys_add_in(&bundle->args, prefix, KEY_CHANNEL, 0, SLICE(""));
+        bundle_add_piece(&bundle->args, &bundle->arg_ends, SLICE(""));
+        keys_add_in(&bundle->args, prefix, KEY_COUNTER, 0, SLICE(""));
+        bundle_add_piece(&bundle->args, &bundle->arg_ends, SLICE(""));
+}
+
 int bundle_add(struct bundle *bundle, struct slice function, const struct slice *pieces, size_t keys, size_t args, struct bundle_wait wait) {
         bundle_add_piece(&bundle->args, &bundle->arg_ends, function);
         bundle_add_number(bundle, keys);
@@ -127,12 +136,13 @@ int bundle_send(struct bundle *bundle, struct link *link, void (*on_error)(void 
         char keys[24];
         snprintf(keys, sizeof(keys), "%zu", bundle->key_ends.len / sizeof(size_t));
         struct slice head[] = { SLICE("FCALL"), SLICE("b1_batch"), slice_of(keys) };
+        const size_t *ends = (const size_t *)(const void *)bundle->arg_ends.ptr;
         if (count == 1)
-                head[1] = (struct slice){ bundle->args.ptr, *(const size_t *)(const void *)bundle->arg_ends.ptr };
+                head[1] = (struct slice){ bundle->args.ptr + ends[BUNDLE_HEAD - 1], ends[BUNDLE_HEAD] - ends[BUNDLE_HEAD - 1] };
         buf_clear(&bundle->argv);
         buf_add(&bundle->argv, head, sizeof(head));
         bundle_add_pieces(&bundle->argv, &bundle->keys, &bundle->key_ends, 0);
-        bundle_add_pieces(&bundle->argv, &bundle->args, &bundle->arg_ends, count == 1 ? BUNDLE_OWN : 0);
+        bundle_add_pieces(&bundle->argv, &bundle->args, &bundle->arg_ends, count == 1 ? BUNDLE_HEAD + BUNDLE_OWN : 0);
         int r = -ENOMEM;
         if (!buf_failed(&bundle->argv))
                 r = link_command(link, bundle->argv.len / sizeof(struct slice), (const struct slice *)(const void *)bundle->argv.ptr,

@@ -4,6 +4,7 @@
  *
  * bundle#1  The calls are carried out in the order in which they were added.
  * bundle#2  A single one is sent as it is.
+ * bundle#3  What they tell a node is one message (node.c: Z), counted in partition 0.
  */
 #pragma once
 #include <stdbool.h>
@@ -37,6 +38,8 @@ bool bundle_is_full(const struct bundle *bundle);
 /* May this function be in a bundle? */
 bool bundle_takes(struct slice function);
 
+/* Comes before the first call. prefix: of the store's keys */
+void bundle_begin(struct bundle *bundle, const char *prefix);
 /* pieces: the keys, then the arguments. 0, or -ENOMEM: then those before it can be sent no more either. */
 __attribute__((warn_unused_result)) int bundle_add(struct bundle *bundle, struct slice function, const struct slice *pieces, size_t keys,
                                                    size_t args, struct bundle_wait wait);

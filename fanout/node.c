@@ -6,6 +6,7 @@
  *      M  entry    R  receipt    J  member    X  notification    K  kick    P  presence    T  typing    S  signal    N  a new node    B  the probe
  *      E  the user's epoch is new     V  does this node have the user's sessions that name it?
  *      C  entry of a channel     D  who may read a channel changed: both are for channel.c, and name no users
+ *      Z  several messages, whose lengths are the header; their own counters are 0
  *
  * Time of a lost message, at worst:
  *
@@ -519,8 +520,20 @@ static void node_started(struct node *node) {
         node_repair(node);
 }
 
-static void node_on_message(struct node *node, struct slice channel, struct slice text) {
-        metrics_add(NODE_MESSAGES, 1);
+static void node_take(struct node *node, struct slice channel, struct slice text);
+
+static void node_on_several(struct node *node, struct slice lengths, struct slice texts) {
+        while (lengths.len) {
+                uint64_t len = words_uint(words_take(&lengths, ' '));
+                if (len > texts.len)
+                        return; /* not of our making; what it is about is in the inbox */
+                node_take(node, SLICE(""), (struct slice){ texts.ptr, (size_t)len });
+                texts.ptr += len;
+                texts.len -= (size_t)len;
+        }
+}
+
+static void node_take(struct node *node, struct slice channel, struct slice text) {
         struct slice rest = text;
         struct node_message message = { .header = words_take(&rest, '\n') };
         message.letter = message.header.len ? message.header.ptr[0] : '\0';
@@ -581,6 +594,10 @@ static void node_on_message(struct node *node, struct slice channel, struct slic
         case 'S':
                 node_on_ephemeral(node, &message);
                 break;
+        case 'Z':
+                if (channel.len) /* none within another */
+                        node_on_several(node, message.header, live);
+                break;
         default: /* a newer hub's; what it is about is in the inbox */
                 break;
         }
@@ -590,7 +607,8 @@ static void node_on_push(struct link *link, struct redisReply *reply, void *cont
         struct node *node = context;
         struct slice kind = store_text(store_item(reply, 0));
         if (slice_is(kind, "smessage")) {
-                node_on_message(node, store_text(store_item(reply, 1)), store_text(store_item(reply, 2)));
+                metrics_add(NODE_MESSAGES, 1);
+                node_take(node, store_text(store_item(reply, 1)), store_text(store_item(reply, 2)));
         } else if (slice_is(kind, "ssubscribe")) {
                 if (++node->subscribed == PARTITIONS) {
                         log_info("The node channel is open. node=%s", node->id);

@@ -254,6 +254,8 @@ static int store_send_together(struct store *store, struct call *call, store_rep
         if (bundle_is_full(&store->bundle) && !store_flush(store))
                 return STORE_E_UNAVAILABLE;
         size_t args = call->argv.len / sizeof(*argv) - 3 - call->keys;
+        if (store->bundle.count == 0)
+                bundle_begin(&store->bundle, store->options.prefix);
         uv_check_start(&store->check, store_on_check);
         uv_idle_start(&store->idle, store_on_idle);
         return bundle_add(&store->bundle, argv[1], argv + 3, call->keys, args, (struct bundle_wait){ cb, arg });

@@ -1,14 +1,17 @@
 -- SPDX-License-Identifier: Apache-2.0
--- b1_batch: calls that came together, one after the other, each as if it were alone.
+-- b1_batch: calls that came together, one after the other, each as if it were alone; but what they publish to a node goes to it as
+-- one message, by one counter:
+--
+--      Z <counter> <length of each> \n <letter> 0 <rest> <letter> 0 <rest> …
 --
 -- KEYS  of all calls, in their order
--- ARGV  for each call: function, how many keys, how many arguments, arguments
+-- ARGV  channels, counters (of any partition of this owner), then for each call: function, how many keys, how many arguments, arguments
 -- gives the answer of each; an error where a call failed, which hinders no other
 --
 -- Redis reads 16 KiB of a link at a time, does what is whole, and then syncs its log before it reads on: so with single calls some
 -- fifteen share one sync, however many wait. One command that is longer is read to its end first.
-redis.register_function('b1_batch', function(keys, args)
-  local out, key, at = {}, 1, 1
+local function batch_run(keys, args, out)
+  local key, at = 1, 3
   while at <= #args do
     local fn, key_count, arg_count = batchable[args[at]], tonumber(args[at + 1]), tonumber(args[at + 2])
     local ok, answer = pcall(fn, { unpack(keys, key, key + key_count - 1) }, { unpack(args, at + 3, at + 2 + arg_count) })
@@ -18,6 +21,28 @@ redis.register_function('b1_batch', function(keys, args)
     end
     out[#out + 1] = answer
     key, at = key + key_count, at + 3 + arg_count
+  end
+end
+
+local function batch_publish(channels, counters, said)
+  for node, list in pairs(said) do
+    local lengths = {}
+    for i, message in ipairs(list) do
+      lengths[i] = text(#message)
+    end
+    publish(channels, counters, node, 'Z', table.concat(lengths, ' ') .. '\n' .. table.concat(list))
+  end
+end
+
+redis.register_function('b1_batch', function(keys, args)
+  local out = {}
+  batch = { said = {} }
+  local ok, failure = pcall(batch_run, keys, args, out)
+  local said = batch.said
+  batch = nil
+  batch_publish(args[1], args[2], said)
+  if not ok then
+    error(failure)
   end
   return out
 end)

@@ -42,9 +42,18 @@ local function text(number)
   return string.format('%d', number) -- exact up to 2^53, and a third of the cost of %.0f
 end
 
+local batch -- while b1_batch runs: now (ms), and what is to be published, by node
+
 local function now_ms()
+  if batch and batch.now then
+    return batch.now
+  end
   local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
+  local now = t[1] * 1000 + math.floor(t[2] / 1000)
+  if batch then
+    batch.now = now
+  end
+  return now
 end
 
 -- One more message for a node. The counter stays in memory only: a node that sees it fall, or connects anew, as after each start of
@@ -56,8 +65,17 @@ local function count_message(counter_key)
   return counter
 end
 
--- Publishes one numbered message to one node: <letter> <counter> <rest>.
+-- Publishes one numbered message to one node: <letter> <counter> <rest>. What several calls say at once goes as one, with b1_batch.
 local function publish(channels, counters, node, letter, rest)
+  if batch then
+    local list = batch.said[node]
+    if not list then
+      list = {}
+      batch.said[node] = list
+    end
+    list[#list + 1] = letter .. ' 0 ' .. rest
+    return
+  end
   local counter = count_message(counters .. node)
   redis.call('SPUBLISH', channels .. node, letter .. ' ' .. text(counter) .. ' ' .. rest)
 end

@@ -68,7 +68,7 @@ class Link:
         if kind == b'$':
             return None if rest == '-1' else self.file.read(int(rest) + 2)[:-2].decode()
         if kind == b'*':
-            return [self.read() for _ in range(int(rest))]
+            return [self.read_item() for _ in range(int(rest))]
         if kind == b':':
             return int(rest)
         if kind == b'-':
@@ -76,6 +76,12 @@ class Link:
         if kind == b'+':
             return rest
         raise EOFError('Redis closed the connection')
+
+    def read_item(self):
+        try:
+            return self.read()
+        except Error as error:
+            return error
 
     def __call__(self, *words):
         self.send(*words)

@@ -2,7 +2,7 @@
 """test_functions: each function of fanout/lua against a real Redis: what it answers, writes and publishes."""
 import unittest
 
-from store import NODES, CHANNELS, COUNTERS, STORE, Node, Server, Store, key
+from store import NODES, CHANNELS, COUNTERS, STORE, Error, Node, Server, Store, key
 
 DAY_MS = 86400000
 
@@ -156,6 +156,48 @@ class Append(Case):
         self.link('DEL', key('o', 'c'))  # as its time to live does
         self.assertEqual(self.store.append('c', 'ann', 'second', ['ann'])[:2], ['ok', 2])
         self.assertEqual(self.store.append('c', 'ann', 'second', ['ann'])[:2], ['dup', 2])
+
+
+class Batch(Case):
+    def calls(self, *calls):
+        """calls: (function, keys, arguments) …"""
+        keys = [word for _, words, _ in calls for word in words]
+        args = [word for name, words, rest in calls for word in ['b1_' + name, len(words), len(rest), *rest]]
+        return self.store.call('batch', keys, CHANNELS, COUNTERS, *args)
+
+    def append(self, op, names=('ann', 'bob'), conv='c'):
+        keys = [key(letter, conv) for letter in 'clmoO'] + [key('w', ''), key('s', conv)] + self.store.pairs(names)
+        return 'append', keys, [CHANNELS, COUNTERS, conv, 'ann', 'dev', 's', op, op, 'message', '', '"%s"' % op, self.store.versions[1], 0, 1000, 1000, 1,
+                                '', '', *names]
+
+    def test_each_call_is_as_if_alone_and_one_that_fails_hinders_no_other(self):
+        self.store.make('c', 'ann', 'bob')
+        first, failed, unknown, second = self.calls(self.append('a'), ('append', [], []), self.append('x', conv='x'), self.append('b'))
+        self.assertEqual((first[:2], unknown, second[:2]), (['ok', 1], ['err', 'not_found'], ['ok', 2]))
+        self.assertIsInstance(failed, Error)
+        self.assertEqual(self.store.pointers('bob')[-2:], ['m 1 c', 'm 2 c'])
+
+    def test_a_node_is_told_of_all_by_one_message_with_one_counter(self):
+        self.store.make('c', 'ann', 'bob')
+        self.store.attach('bob', 'phone', 'sb', 'n1')
+        node = self.node('n1')
+        self.calls(self.append('a'), self.append('b'))
+        message, = self.messages_of(node)
+        header, said = message.split('\n', 1)
+        letter, counter, *lengths = header.split(' ')
+        self.assertEqual((letter, counter, len(lengths)), ('Z', self.link('GET', COUNTERS + 'n1'), 2))
+        first, second = said[:int(lengths[0])], said[int(lengths[0]):]
+        self.assertEqual(len(second), int(lengths[1]))
+        self.assertEqual([m.split(' ')[:3] for m in (first, second)], [['M', '0', '1'], ['M', '0', '2']])
+        self.assertTrue(first.endswith('"a"') and second.endswith('"b"'))
+
+    def test_a_call_alone_is_told_as_ever_afterwards(self):
+        self.store.make('c', 'ann', 'bob')
+        self.store.attach('bob', 'phone', 'sb', 'n1')
+        self.calls(self.append('a'), ('append', [], []))
+        node = self.node('n1')
+        self.store.append('c', 'ann', 'op', ['ann', 'bob'])
+        self.assertEqual([m[:2] for m in self.messages_of(node)], ['M '])
 
 
 class Deliver(Case):

@@ -162,7 +162,7 @@ static struct redisReply *server_batch(size_t keys_count, size_t argc, const str
         size_t count = 0, key = 0;
         if (!call)
                 abort();
-        for (size_t at = keys_count; at + 2 < argc;) {
+        for (size_t at = keys_count + 2; at + 2 < argc;) { /* behind channels and counters */
                 size_t keys = strtoul(argv[at + 1].ptr, NULL, 10), args = strtoul(argv[at + 2].ptr, NULL, 10);
                 WORLD_DEMAND(key + keys <= keys_count && at + 3 + args <= argc, "a batch with fewer pieces than it says");
                 memcpy(call, argv + key, keys * sizeof(*call));
