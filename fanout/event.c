@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/frame.h"
 #include "base/limits.h"
+#include "fanout/op.h"
 #include "fanout/words.h"
 
 /* Twice the largest body leaves room for the envelope of escaped ids. */
@@ -63,7 +64,8 @@ static void event_add_fields(struct buf *out, uint64_t seq, struct slice conv, c
                 buf_add_json(out, entry->device);
         }
         buf_add_text(out, ",\"op\":");
-        buf_add_json(out, entry->op);
+        char op[OP_PACKED_BYTES];
+        buf_add_json(out, op_unpack(entry->op, op));
         buf_add_text(out, ",\"at\":");
         buf_add_int(out, entry->at);
         if (with_body)

@@ -31,7 +31,8 @@ struct slice event_head(enum event_type type);
 struct entry {
         int64_t at;
         enum event_type type;
-        struct slice kind, ref, from, device, op;
+        struct slice kind, ref, from, device;
+        struct slice op;   /* packed (op.h) */
         struct slice body; /* empty: withheld, as the message is deleted */
 };
 

@@ -14,6 +14,7 @@
 #include "fanout/attempt.h"
 #include "fanout/due.h"
 #include "fanout/fanout.h"
+#include "fanout/op.h"
 #include "fanout/roster.h"
 #include "fanout/store.h"
 
@@ -142,7 +143,8 @@ static void post_build(struct attempt *attempt, struct call *call, const struct 
         store_call_arg(call, post->device);
         store_call_arg(call, post->session);
         store_call_arg(call, (struct slice){ (const char *)job->digest, sizeof(job->digest) });
-        store_call_arg(call, post->op);
+        char op[OP_PACKED_BYTES];
+        store_call_arg(call, op_pack(post->op, op));
         store_call_arg(call, post->kind);
         store_call_arg(call, post->ref);
         store_call_arg(call, post->body);
@@ -160,10 +162,11 @@ static void post_build(struct attempt *attempt, struct call *call, const struct 
 /* What append did not deliver. If this process ends in between, the sweeper of another does it. */
 static void post_spread_rest(struct post_job *job, const struct post_result *result, int64_t marked) {
         const struct post *post = &job->post;
-        char header[LIMIT_ID_BYTES * 2 + LIMIT_OP_BYTES + 96];
+        char header[LIMIT_ID_BYTES * 2 + OP_PACKED_BYTES + 96], packed[OP_PACKED_BYTES];
+        struct slice op = op_pack(post->op, packed);
         int len = snprintf(header, sizeof(header), "%" PRId64 " %.*s %.*s %.*s %.*s %.*s", result->at, (int)post->kind.len, post->kind.ptr,
                            (int)post->ref.len, post->ref.ptr, (int)post->from.len, post->from.ptr, (int)post->device.len,
-                           post->device.ptr, (int)post->op.len, post->op.ptr);
+                           post->device.ptr, (int)op.len, op.ptr);
         if (post_spread(job->attempt.fanout, job->attempt.roster, post->conv, result->seq, post->session,
                         (struct slice){ header, (size_t)len }, post->body, (enum due_class)post->push_class, marked,
                         job->position) < 0)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "fanout/op.h"
 #include "fanout/store.h"
 #include "fanout/words.h"
 #include "push/plan.h"
@@ -231,21 +232,19 @@ void look_add_fetch(const struct look *look, struct call *call, struct slice use
 }
 
 /* <at> <kind> <ref> <from> <device> <op> */
-static void look_take_entry(struct look_event *event, struct slice header, struct slice plan, bool deleted, uint64_t read) {
+static void look_take_entry(struct look_event *event, struct slice header, char **text) {
         event->known = header.len != 0;
         event->at_ms = (int64_t)words_uint(words_take(&header, ' '));
         words_take(&header, ' ');
         words_take(&header, ' ');
-        event->from = words_take(&header, ' ');
+        event->from = slice_copy(text, words_take(&header, ' '));
         words_take(&header, ' ');
-        event->op = header;
-        event->plan = plan;
-        event->deleted = deleted;
-        event->read = event->seq <= read;
+        char op[OP_PACKED_BYTES];
+        event->op = slice_copy(text, op_unpack(header, op));
 }
 
 int look_add_entries(struct look *look, const struct redisReply *reply, bool badge) {
-        char *more = malloc(look_bytes(reply) + 1), *text = more;
+        char *more = malloc(look_bytes(reply) + look->events_count * OP_PACKED_BYTES + 1), *text = more;
         size_t k = 1;
         if (!more)
                 return -ENOMEM;
@@ -253,8 +252,10 @@ int look_add_entries(struct look *look, const struct redisReply *reply, bool bad
                 struct look_event *event = &look->events[i];
                 if (event->is_notice)
                         continue;
-                look_take_entry(event, slice_copy(&text, store_text(store_item(reply, k))), slice_copy(&text, store_text(store_item(reply, k + 1))),
-                                store_int(store_item(reply, k + 2)) != 0, (uint64_t)store_int(store_item(reply, k + 3)));
+                look_take_entry(event, store_text(store_item(reply, k)), &text);
+                event->plan = slice_copy(&text, store_text(store_item(reply, k + 1)));
+                event->deleted = store_int(store_item(reply, k + 2)) != 0;
+                event->read = event->seq <= (uint64_t)store_int(store_item(reply, k + 3));
                 event->template = slice_copy(&text, store_text(store_item(reply, k + 4)));
                 event->body = slice_copy(&text, store_text(store_item(reply, k + 5)));
                 k += 6;

@@ -15,7 +15,7 @@
 -- Keys of other users and nodes are not built here: they come as KEYS. The exception are node channels and counters, which
 -- depend on data; they are made from a prefix that carries the call's hash tag, so they stay in the call's slot.
 --
--- Packed forms (ids have no spaces; an op may, so it comes last):
+-- Packed forms (ids have no spaces; an op may, so it comes last, as fanout/op.h packs it):
 --   pointer  m <seq> <conv> | o <seq> <conv> (own message) | r <user> <conv> | j <at> <action> <role> <user> <conv> |
 --            x <at> <op> (a notification)
 --   receipt  <n> <delivered> <read>
