@@ -171,7 +171,7 @@ class Push(Case):
         self.send('b', plan='{"title":"t"}', version=2)
         self.send('c', kind='edit', ref=1, version=2)
         fetched = self.fetch(1, 2, 3)
-        self.assertEqual(fetched[5:7], ['{"text":"{body.text}"}', self.link('XRANGE', key('l', 'room'), '1-0', '1-0')[0][1][1].split('\n', 1)[1]])
+        self.assertEqual(fetched[5:7], ['{"text":"{body.text}"}', self.store.log('room')[0][1].split('\n', 1)[1]])
         self.assertEqual(fetched[11:13] + fetched[17:19], [''] * 4)
         self.assertEqual(self.store.change('room', 2, [], ['alice', 'bob'])[0], 'ok')
         self.assertEqual(self.fetch(1)[5], '{"text":"{body.text}"}', 'it stays')

@@ -82,7 +82,7 @@ static void stand_close(struct stand *stand) {
 
 /* The conversation c with its only member ann. */
 static void make(struct stand *stand) {
-        static const char *const args[] = { "0", "group", "", "e", "1000", "1", "1", "joined", "ann", "member", "ann" };
+        static const char *const args[] = { "0", "group", "", "e", "1000", "1", "", "1", "joined", "ann", "member", "ann" };
         struct call *call = store_call(stand->store, "change");
         store_call_key(call, KEY_CONV, SLICE("c"));
         store_call_key(call, KEY_MEMBERS, SLICE("c"));
