@@ -199,6 +199,8 @@ static int sim_all(void) {
                 int caught = 0;
                 for (int i = 0; i < SIM_PLANTED_SEEDS; i++) {
                         struct run run = { .seed = seed + (uint64_t)i, .steps = SIM_PLANTED_STEPS, .plant = (enum plant)plant };
+                        if (plant == PLANT_KICK_LOST)
+                                run.steps *= 3; /* few sessions are replaced while they live */
                         run.troubles = TROUBLE_PEERS | (plant == PLANT_RESET_UNTOLD ? TROUBLE_WIPE : 0);
                         if (plant == PLANT_APPEND_TWICE)
                                 run.troubles |= TROUBLE_LINKS;
