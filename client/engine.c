@@ -567,7 +567,8 @@ uint64_t engine_due(const struct engine *engine) {
         sooner(&due_ms, engine->ack_at);
         sooner(&due_ms, pulse_due_ms(&engine->pulse));
         sooner(&due_ms, engine->reload.again_ms);
-        if (engine->report_due && engine->state == ENGINE_ONLINE)
+        if (engine->report_due > engine->wall_ms &&
+            engine->state == ENGINE_ONLINE) /* what is overdue waits for caught_up, or a place */
                 sooner(&due_ms, due_at(engine, engine->report_due));
         if (engine->carrier.due_ms)
                 sooner(&due_ms, due_at(engine, engine->carrier.due_ms));
@@ -719,8 +720,10 @@ static int end_call(struct engine *engine, int answer) {
         int error = db_end(engine->db);
 
         engine->error = error;
-        if (error)
+        if (error) {
+                buf_clear(&engine->out); /* it was not done, so it is not said */
                 return ENGINE_E_STORE;
+        }
         pump(engine);
         return answer_of(answer);
 }

@@ -480,11 +480,17 @@ static void http_answers(struct replay *replay, json_t *answer) {
         json_decref(whole);
 }
 
-/* One timer after another, as they come due. */
+/* One timer after another, as they come due; who has nothing to do sleeps. */
+enum { TURNS_MAX = 100 };
+
 static void pass_time(struct replay *replay, int64_t ms) {
         uint64_t until = now_of(replay) + (uint64_t)ms, due;
 
-        for (;;) {
+        for (int turns = 0;; turns++) {
+                if (turns == TURNS_MAX) {
+                        snprintf(replay->problem, sizeof(replay->problem), "it finds no rest");
+                        break;
+                }
                 bool wakes;
 
                 due = engine_due(replay->engine);
