@@ -191,10 +191,6 @@ static int apns_origin(const struct credential *credential, const struct push_jo
         return 0;
 }
 
-static bool is_shown(const struct push_job *job) {
-        return job->kind != PUSH_BACKGROUND && (job->title.len > 0 || job->text.len > 0);
-}
-
 static void add_aps(struct buf *out, const struct push_job *job, struct slice title, struct slice text) {
         if (job->kind == PUSH_BACKGROUND) { /* and nothing else, or Apple takes it for an alert */
                 buf_add_text(out, "\"aps\":{\"content-available\":1}");
@@ -202,7 +198,7 @@ static void add_aps(struct buf *out, const struct push_job *job, struct slice ti
         }
         const char *comma = "";
         buf_add_text(out, "\"aps\":{");
-        if (is_shown(job)) {
+        if (job_is_shown(job)) {
                 buf_add_text(out, "\"alert\":{\"title\":");
                 buf_add_json(out, title);
                 buf_add_text(out, ",\"body\":");
@@ -214,14 +210,14 @@ static void add_aps(struct buf *out, const struct push_job *job, struct slice ti
                 buf_printf(out, "%s\"badge\":%lld", comma, (long long)job->badge);
                 comma = ",";
         }
-        if (is_shown(job) && job->conv.len > 0) {
+        if (job_is_shown(job) && job->conv.len > 0) {
                 buf_add_text(out, ",\"thread-id\":");
                 buf_add_json(out, job->conv);
         }
-        if (is_shown(job) && job->kind == PUSH_ALERT)
+        if (job_is_shown(job) && job->kind == PUSH_ALERT)
                 buf_printf(out, ",\"sound\":\"default\",\"interruption-level\":\"%s\"",
                            job->priority == PUSH_CRITICAL ? "time-sensitive" : "active");
-        else if (is_shown(job))
+        else if (job_is_shown(job))
                 buf_add_text(out, ",\"interruption-level\":\"passive\"");
         buf_add_char(out, '}');
 }
@@ -248,7 +244,7 @@ static void add_payload(struct buf *out, const struct push_job *job, struct slic
 
 static int draft_payload(const struct push_job *job, struct draft *draft) {
         struct slice title = job->title, text = job->text;
-        if (job->kind != PUSH_BACKGROUND && !is_shown(job) && job->badge < 0) {
+        if (job->kind != PUSH_BACKGROUND && !job_is_shown(job) && job->badge < 0) {
                 draft->reason = "PayloadEmpty";
                 return DRAFT_E_BAD;
         }
@@ -257,7 +253,7 @@ static int draft_payload(const struct push_job *job, struct draft *draft) {
                 draft->reason = "PayloadTooLarge";
                 return DRAFT_E_BAD;
         }
-        if (!is_shown(job))
+        if (!job_is_shown(job))
                 return 0;
         trim_both(&title, &text, APNS_PAYLOAD_BYTES - draft->body.len);
         buf_clear(&draft->body);
@@ -285,8 +281,7 @@ static int apns_draft(struct credential *credential, const struct push_job *job,
         draft_add_header(draft, "apns-id", job->id);
         draft_add_header(draft, "apns-topic", apns->topic);
         draft_add_header(draft, "apns-push-type", job->kind == PUSH_BACKGROUND ? "background" : "alert");
-        bool is_urgent = job->kind == PUSH_ALERT && is_shown(job) && job->priority >= PUSH_HIGH;
-        draft_add_number(draft, "apns-priority", is_urgent ? 10 : 5);
+        draft_add_number(draft, "apns-priority", job_is_urgent(job) ? 10 : 5);
         draft_add_number(draft, "apns-expiration", job->expires_ms / 1000);
         if (job->collapse.len > 0) {
                 draft_collapse(job->collapse, collapse, COLLAPSE_MAX);
@@ -363,7 +358,7 @@ static void apns_judge(const struct push_job *job, const struct http2_answer *an
         if (verdict_of_error(answer, ret_verdict))
                 return;
         if (answer->status == 200) {
-                *ret_verdict = (struct verdict){ .class = PUSH_ACCEPTED, .about = VERDICT_ONE, .reason = "" };
+                *ret_verdict = verdict_accepted;
                 return;
         }
         read_body(answer->body, reason, sizeof(reason), &timestamp_ms);

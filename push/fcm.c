@@ -168,10 +168,6 @@ static int fcm_origin(const struct credential *credential, const struct push_job
         return 0;
 }
 
-static bool is_shown(const struct push_job *job) {
-        return job->kind != PUSH_BACKGROUND && (job->title.len > 0 || job->text.len > 0);
-}
-
 static void add_string(struct buf *out, const char *name, struct slice text) {
         buf_printf(out, ",\"%s\":", name);
         buf_add_json(out, text);
@@ -194,15 +190,14 @@ static void add_data(struct buf *out, const struct push_job *job) {
 
 static void add_android(struct buf *out, const struct push_job *job, int64_t wall_ms) {
         int64_t ttl_s = (job->expires_ms - wall_ms) / 1000;
-        bool is_urgent = is_shown(job) && job->kind == PUSH_ALERT && job->priority >= PUSH_HIGH;
-        buf_printf(out, ",\"android\":{\"priority\":\"%s\",\"ttl\":\"%llds\"", is_urgent ? "high" : "normal",
+        buf_printf(out, ",\"android\":{\"priority\":\"%s\",\"ttl\":\"%llds\"", job_is_urgent(job) ? "high" : "normal",
                    (long long)(ttl_s < 0 ? 0 : ttl_s > TTL_MOST_S ? TTL_MOST_S : ttl_s));
         if (job->collapse.len > 0) {
                 char collapse[COLLAPSE_MAX + 1];
                 draft_collapse(job->collapse, collapse, COLLAPSE_MAX);
                 add_string(out, "collapse_key", slice_of(collapse));
         }
-        if (is_shown(job)) {
+        if (job_is_shown(job)) {
                 buf_printf(out, ",\"notification\":{\"default_sound\":%s", job->kind == PUSH_ALERT ? "true" : "false");
                 if (job->collapse.len > 0)
                         add_string(out, "tag", job->collapse); /* replaces the one that is shown, too */
@@ -220,13 +215,12 @@ static void add_apns(struct buf *out, const struct push_job *job) {
                                   "\"payload\":{\"aps\":{\"content-available\":1}}}");
                 return;
         }
-        bool is_urgent = is_shown(job) && job->kind == PUSH_ALERT && job->priority >= PUSH_HIGH;
         buf_printf(out, ",\"apns\":{\"headers\":{\"apns-push-type\":\"alert\",\"apns-priority\":\"%d\",\"apns-expiration\":\"%lld\"}",
-                   is_urgent ? 10 : 5, (long long)(job->expires_ms / 1000));
+                   job_is_urgent(job) ? 10 : 5, (long long)(job->expires_ms / 1000));
         buf_add_text(out, ",\"payload\":{\"aps\":{\"mutable-content\":1");
         if (job->badge >= 0)
                 buf_printf(out, ",\"badge\":%lld", (long long)job->badge);
-        if (is_shown(job) && job->kind == PUSH_ALERT)
+        if (job_is_shown(job) && job->kind == PUSH_ALERT)
                 buf_add_text(out, ",\"sound\":\"default\"");
         buf_add_text(out, "}}}");
 }
@@ -234,7 +228,7 @@ static void add_apns(struct buf *out, const struct push_job *job) {
 static void add_message(struct buf *out, const struct push_job *job, struct slice title, struct slice text, int64_t wall_ms) {
         buf_add_text(out, "{\"message\":{");
         add_data(out, job);
-        if (is_shown(job)) {
+        if (job_is_shown(job)) {
                 buf_add_text(out, ",\"notification\":{\"title\":");
                 buf_add_json(out, title);
                 add_string(out, "body", text);
@@ -254,7 +248,7 @@ static int draft_message(const struct push_job *job, int64_t wall_ms, struct dra
                 draft->reason = "PayloadTooLarge";
                 return DRAFT_E_BAD;
         }
-        if (!is_shown(job))
+        if (!job_is_shown(job))
                 return 0;
         trim_both(&title, &text, most - draft->body.len);
         buf_clear(&draft->body);
@@ -354,7 +348,7 @@ static void fcm_judge(const struct push_job *job, const struct http2_answer *ans
         if (verdict_of_error(answer, ret_verdict))
                 return;
         if (answer->status == 200) {
-                *ret_verdict = (struct verdict){ .class = PUSH_ACCEPTED, .about = VERDICT_ONE, .reason = "" };
+                *ret_verdict = verdict_accepted;
                 return;
         }
         find_code(answer->body, code, sizeof(code));

@@ -28,3 +28,11 @@ const char *job_class_text(enum push_class class) {
 const char *job_kind_text(enum push_kind kind) {
         return kind == PUSH_ALERT ? "alert" : kind == PUSH_SILENT ? "silent" : "background";
 }
+
+bool job_is_shown(const struct push_job *job) {
+        return job->kind != PUSH_BACKGROUND && (job->title.len > 0 || job->text.len > 0);
+}
+
+bool job_is_urgent(const struct push_job *job) {
+        return job_is_shown(job) && job->kind == PUSH_ALERT && job->priority >= PUSH_HIGH;
+}

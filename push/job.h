@@ -71,3 +71,6 @@ const char *job_provider_text(enum push_provider provider); /* apns … */
 __attribute__((warn_unused_result)) int job_provider_parse(struct slice text, enum push_provider *ret_provider);
 const char *job_class_text(enum push_class class); /* accepted … */
 const char *job_kind_text(enum push_kind kind);
+/* Is there something to see, beyond a badge? Only then may it be urgent: policy#3. */
+bool job_is_shown(const struct push_job *job);
+bool job_is_urgent(const struct push_job *job);

@@ -4,6 +4,8 @@
 
 #include "push/http2.h"
 
+const struct verdict verdict_accepted = { .class = PUSH_ACCEPTED, .about = VERDICT_ONE, .reason = "" };
+
 bool verdict_of_error(const struct http2_answer *answer, struct verdict *ret_verdict) {
         static const struct verdict verdicts[] = {
                 [HTTP2_E_DOWN] = { .class = PUSH_TRANSIENT, .about = VERDICT_SERVER, .reason = "no connection" },

@@ -35,6 +35,8 @@ struct verdict {
         const char *reason;
 };
 
+extern const struct verdict verdict_accepted;
+
 /* True if there was no answer: fills the verdict by what happened instead. */
 bool verdict_of_error(const struct http2_answer *answer, struct verdict *ret_verdict);
 

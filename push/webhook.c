@@ -257,7 +257,7 @@ static void webhook_judge(const struct push_job *job, const struct http2_answer 
                 return;
         }
         if (answer->status >= 200 && answer->status < 300)
-                *ret_verdict = (struct verdict){ .class = PUSH_ACCEPTED, .about = VERDICT_ONE, .reason = "" };
+                *ret_verdict = verdict_accepted;
         else if (answer->status >= 500 && answer->status != 502 && answer->status != 504)
                 *ret_verdict = (struct verdict){ .class = PUSH_TRANSIENT, .about = VERDICT_SERVER, .reason = "5xx" };
         else

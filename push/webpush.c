@@ -351,7 +351,7 @@ static void webpush_judge(const struct push_job *job, const struct http2_answer 
         if (verdict_of_error(answer, ret_verdict))
                 return;
         if (answer->status >= 200 && answer->status < 300)
-                *ret_verdict = (struct verdict){ .class = PUSH_ACCEPTED, .about = VERDICT_ONE, .reason = "" };
+                *ret_verdict = verdict_accepted;
         else if (answer->status >= 500)
                 *ret_verdict = (struct verdict){ .class = PUSH_TRANSIENT, .about = VERDICT_SERVER, .reason = "5xx" };
         else

@@ -44,6 +44,7 @@ struct work {
         bool looking;                /* a take or fetch is under way */
         bool badge;                  /* the fetch asks for it */
         uint64_t kept_ms;
+        uint64_t decided;            /* events up to here were decided on for every device; those behind are still to be looked at when the user is let go of */
         struct list tracks;           /* struct track, link: those that wait for providers */
         struct look *look;           /* the latest */
         size_t user_len;
@@ -123,7 +124,7 @@ static void work_add_keys(struct work *work, struct call *call) {
         store_call_key(call, KEY_INBOX, user);
 }
 
-static void work_write(struct work *work, const struct ops *ops, bool release, uint64_t head) {
+static void work_write(struct work *work, const struct ops *ops, bool release, uint64_t decided) {
         struct slice user = work_user(work);
         struct call *call = store_call(work->shared->fanout->store, "push_done");
         unsigned partition = partition_of(user);
@@ -135,7 +136,7 @@ static void work_write(struct work *work, const struct ops *ops, bool release, u
         store_call_arg(call, user);
         store_call_arg_text(call, work->shared->worker);
         store_call_arg_int(call, release);
-        store_call_arg_int(call, (int64_t)head);
+        store_call_arg_int(call, (int64_t)decided);
         store_call_arg_int(call, LIMIT_PUSH_DEAD);
         const size_t *ends = (const size_t *)(const void *)ops->ends.ptr;
         size_t count = buf_failed(&ops->text) || buf_failed(&ops->ends) ? 0 : ops->ends.len / sizeof(*ends), begin = 0;
@@ -155,7 +156,7 @@ static bool work_is_idle(const struct work *work) {
 static void work_settle(struct work *work, const struct ops *ops) {
         bool release = work_is_idle(work);
         if (release || ops->ends.len)
-                work_write(work, ops, release, work->look ? work->look->head : 0);
+                work_write(work, ops, release, work->decided);
         if (release)
                 work->shared->on_end(work->shared->context, work);
 }
@@ -527,11 +528,12 @@ static void track_close_unless_waiting(struct track *track, struct ops *ops) {
         track_free(track);
 }
 
-static void work_decide_device(struct work *work, const struct look_device *device, int64_t quiet_ends_ms, struct ops *ops) {
+/* False without memory. */
+static bool work_decide_device(struct work *work, const struct look_device *device, int64_t quiet_ends_ms, struct ops *ops) {
         struct look *look = work->look;
         struct track *track = track_new(work);
         if (!track)
-                return; /* nothing is written, so the next look finds the same */
+                return false; /* nothing is written, so the next look finds the same */
         track->device = device;
         ledger_parse(device->ledger, &track->ledger);
         const struct config_push *section = provider_find(work->shared->providers, device->provider, device->registration.app);
@@ -557,6 +559,7 @@ static void work_decide_device(struct work *work, const struct look_device *devi
         decision_send_shown(&d);
         decision_send_wake(&d);
         track_close_unless_waiting(track, ops);
+        return true;
 }
 
 /* ---- an escalation ---- */
@@ -650,9 +653,11 @@ static void work_decide(struct work *work) {
         int64_t quiet_ends_ms = compose_quiet_end(look, work->shared->zones, work_user(work));
         ops_init(&ops);
         metrics_add(PUSH_LOOKS, 1);
+        bool all = true;
         for (size_t i = 0; i < look->devices_count; i++)
-                if (!work_is_busy(work, look->devices[i].device, SLICE("")))
-                        work_decide_device(work, &look->devices[i], quiet_ends_ms, &ops);
+                all = !work_is_busy(work, look->devices[i].device, SLICE("")) && work_decide_device(work, &look->devices[i], quiet_ends_ms, &ops) && all;
+        if (all)
+                work->decided = look->head;
         for (size_t i = 0; i < look->escalations_count; i++)
                 if (!work_is_busy(work, SLICE(""), look->escalations[i].op))
                         work_decide_escalation(work, &look->escalations[i], quiet_ends_ms, &ops);

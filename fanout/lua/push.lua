@@ -8,7 +8,7 @@
 --
 --   push#1  One worker at a time has a user; what another writes is refused ('fenced'). Whoever dies is waited for until its time is over.
 --   push#2  When a worker lets go of a user, the user is on the due set for the earliest due of all its d: and e: fields, at once if
---           the inbox has grown meanwhile, and on no set if nothing is owed. So nothing is lost with a worker.
+--           the inbox reaches beyond what was decided on, and on no set if nothing is owed. So nothing is lost with a worker.
 --   push#3  A registration ends only if it is still the one that was tried.
 --   push#4  A token is registered for one device of one user: the latest.
 
@@ -290,7 +290,7 @@ end
 
 -- b1_push_done: how it went for one device or escalation; with release the worker lets go of the user.
 -- KEYS  user, push, inbox, notices, due, dead, dead_times
--- ARGV  user, worker, release (1), head as it was taken, dead_max, then three each:
+-- ARGV  user, worker, release (1), n up to which all was decided on, dead_max, then three each:
 --         'd', device, ledger        what is owed to the device now
 --         'u', device, <since> <registration>   the provider says it is dead (since: from when, ms; 0: it did not say)
 --         'e', op, ledger            an escalation goes on        'f', op, ledger   it has ended

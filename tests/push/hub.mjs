@@ -161,6 +161,21 @@ await onStage(async (stage) => {
     expect(/budget-over: again in \d+/.test(told), 'and an operator is told so', told);
   });
 
+  await run('what comes while a push to the device is under way, and is looked at then, is pushed when that has ended', async () => {
+    const { user } = await someone('fcm');
+    let go;
+    google.plan(() => new Promise((resolve) => { go = resolve; }));
+    await notify(user, 'first');
+    await eventually(() => go, 'the first is under way');
+    const looks = await metric('belfry_push_looks_total');
+    await notify(user, 'second');
+    await eventually(async () => (await metric('belfry_push_looks_total')) > looks, 'the second is looked at');
+    google.plan(undefined);
+    go();
+    await arrived('second');
+    expect(of('first').length === 1 && of('second').length === 1, 'each once', seen());
+  });
+
   await run('410 ends a registration that is older, and not one that is newer; 404 of a browser and UNREGISTERED of Google end theirs', async () => {
     const dead = await someone(), renewed = await someone(), { subscription, path } = web.subscribe(vapidPoint);
     apns.tokens.set(dead.token, { dead_ms: Date.now() + 1 });
@@ -254,7 +269,9 @@ await onStage(async (stage) => {
     expect(code === 0 && /The push worker has ended/.test(hub.log()), 'it ends well', code, hub.log());
     apns.plan(undefined);
     await hub.start();
-    await eventually(() => new Set(of('drain').filter(({ status }) => status === 200).map(({ token }) => token)).size === all.length, 'the rest is accepted');
+    const lacking = () => all.filter(({ token }) => !of('drain').some((push) => push.token === token && push.status === 200));
+    const told = ({ user }) => execFileSync(findProgram(), ['push-test', '--user', user, '--config', stage.file, '--data', hub.data]).toString();
+    await eventually(() => lacking().length === 0, () => `the rest is accepted: ${told(lacking()[0])} ${hub.log(10)}`);
     await settled();
     for (const { token } of all) {
       const pushes = of('drain').filter((push) => push.token === token);

@@ -247,7 +247,10 @@ await tap.run('two push workers share the work; kill -9 of either at any moment:
   };
   await Promise.all(all.flatMap((user) => [0, 1, 2].map((i) => notify(user, `k${i}`))));
   const ops = (user) => new Set(receiver.of(user).map(({ event }) => event.data.op));
-  await receiver.until(() => all.every((user) => ops(user).size === 3), () => `all are pushed; ${all.filter((user) => ops(user).size < 3).length} users lack some after ${killed.length} kills`, 120000);
+  await receiver.until(() => all.every((user) => ops(user).size === 3), () => {
+    const lacking = all.filter((user) => ops(user).size < 3);
+    return `all are pushed; ${lacking.length} users lack some after ${killed.length} kills: ${execFileSync(findProgram(), ['push-test', '--user', lacking[0], '--config', join(data, 'belfry.ini'), '--data', data])}`;
+  }, 120000);
   receiver.script = undefined;
   expect(killed.length >= 2, `it was killed ${killed.length} times`);
   const repeats = all.flatMap((user) => receiver.of(user)).length - all.length * 3;
