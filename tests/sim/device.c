@@ -566,9 +566,11 @@ static void device_on_watching(struct device *device, const struct fields *field
 
 /* The hub does not know yet what the store has lost. An answer may have waited in the socket since before: only what was asked after it counts. */
 static bool device_meets_secret(const struct device *device, const struct ask *ask) {
-        struct slice known = slice_of(store_epoch(sites_hub(device->link.site)->fanout.store));
         if (world.troubles & TROUBLE_ROLLBACK)
                 return false; /* until someone finds out, the store itself is of the opinion that it is the same */
+        if (sites_node(device->link.site).len == 0)
+                return false; /* it said so before it ended */
+        struct slice known = slice_of(store_epoch(sites_hub(device->link.site)->fanout.store));
         return ask->past == server_past() && server_epoch().len && !slice_equal(known, server_epoch());
 }
 
