@@ -22,8 +22,7 @@ enum {
 
 /* A bundle under way. */
 struct bundle_sent {
-        void (*on_error)(void *context, const char *error);
-        void *context;
+        struct bundle_calls calls;
         size_t count;
         struct bundle_wait waits[];
 };
@@ -108,8 +107,9 @@ static void bundle_add_pieces(struct buf *argv, const struct buf *text, const st
 
 static void bundle_on_reply(struct link *link, struct redisReply *reply, void *arg) {
         struct bundle_sent *sent = arg;
+        sent->calls.on_answered(sent->calls.context);
         if (reply && reply->type == REDIS_REPLY_ERROR) {
-                sent->on_error(sent->context, reply->str);
+                sent->calls.on_error(sent->calls.context, reply->str);
                 reply = NULL;
         }
         bool single = sent->count == 1 && reply;
@@ -117,7 +117,7 @@ static void bundle_on_reply(struct link *link, struct redisReply *reply, void *a
                 bool there = reply && !single && reply->type == REDIS_REPLY_ARRAY && i < reply->elements;
                 const struct redisReply *item = single ? reply : there ? reply->element[i] : NULL;
                 if (item && item->type == REDIS_REPLY_ERROR) {
-                        sent->on_error(sent->context, item->str);
+                        sent->calls.on_error(sent->calls.context, item->str);
                         item = NULL;
                 }
                 if (sent->waits[i].cb)
@@ -126,12 +126,12 @@ static void bundle_on_reply(struct link *link, struct redisReply *reply, void *a
         free(sent);
 }
 
-int bundle_send(struct bundle *bundle, struct link *link, void (*on_error)(void *context, const char *error), void *context) {
+int bundle_send(struct bundle *bundle, struct link *link, const struct bundle_calls *calls) {
         size_t count = bundle->count;
         struct bundle_sent *sent = bundle_failed(bundle) ? NULL : malloc(sizeof(*sent) + count * sizeof(sent->waits[0]));
         if (!sent)
                 return -ENOMEM;
-        *sent = (struct bundle_sent){ .on_error = on_error, .context = context, .count = count };
+        *sent = (struct bundle_sent){ .calls = *calls, .count = count };
         memcpy(sent->waits, bundle->waits, count * sizeof(sent->waits[0]));
         char keys[24];
         snprintf(keys, sizeof(keys), "%zu", bundle->key_ends.len / sizeof(size_t));

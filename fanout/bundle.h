@@ -23,6 +23,13 @@ struct bundle_wait {
         void *arg;
 };
 
+/* To whoever sends a bundle. */
+struct bundle_calls {
+        void *context;
+        void (*on_answered)(void *context); /* once for each, before those who wait are told; also if the link was lost */
+        void (*on_error)(void *context, const char *error);
+};
+
 struct bundle {
         struct buf keys, args;         /* pieces, one behind the other */
         struct buf key_ends, arg_ends; /* size_t each: where a piece ends */
@@ -44,7 +51,6 @@ void bundle_begin(struct bundle *bundle, const char *prefix);
 __attribute__((warn_unused_result)) int bundle_add(struct bundle *bundle, struct slice function, const struct slice *pieces, size_t keys,
                                                    size_t args, struct bundle_wait wait);
 /* Sends all and is empty again. Unless 0 is returned (LINK_E_…, -ENOMEM), no callback comes and nothing is forgotten. */
-__attribute__((warn_unused_result)) int bundle_send(struct bundle *bundle, struct link *link, void (*on_error)(void *context, const char *error),
-                                                    void *context);
+__attribute__((warn_unused_result)) int bundle_send(struct bundle *bundle, struct link *link, const struct bundle_calls *calls);
 /* Takes the calls out unsent: each gets NULL. */
 void bundle_fail(struct bundle *bundle);

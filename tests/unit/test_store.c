@@ -145,6 +145,30 @@ static void calls_of_one_turn_go_together_and_in_order(void **state) {
         stand_close(&stand);
 }
 
+static void what_comes_before_the_answer_goes_behind_it_as_one(void **state) {
+        struct stand stand;
+        stand_open(&stand, state);
+        make(&stand);
+        WAIT(stand.world, stand.answers == 1);
+        struct link *link = store_link(stand.store);
+        append(&stand, "c", 1);
+        size_t before = link_pending(link);
+        WAIT(stand.world, link_pending(link) == before + 1); /* nothing was under way: it left at once */
+        for (int op = 2; op < 6; op++)
+                append(&stand, "c", op);
+        assert_int_equal(stand.answers, 1);
+        bool held = true;
+        while (stand.answers == 1) {
+                held = held && link_pending(link) <= before + 1;
+                uv_run(&stand.world->loop, UV_RUN_ONCE);
+        }
+        assert_true(held);
+        assert_int_equal(stand.answers, 2); /* that of the first alone */
+        WAIT(stand.world, stand.answers == 6);
+        assert_int_equal(stand.seqs[5], 5);
+        stand_close(&stand);
+}
+
 static void each_call_has_its_own_answer(void **state) {
         struct stand stand;
         stand_open(&stand, state);
@@ -185,6 +209,7 @@ static void when_the_store_goes_away_all_that_waits_is_told(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(calls_of_one_turn_go_together_and_in_order, world_open, world_close),
+                cmocka_unit_test_setup_teardown(what_comes_before_the_answer_goes_behind_it_as_one, world_open, world_close),
                 cmocka_unit_test_setup_teardown(each_call_has_its_own_answer, world_open, world_close),
                 cmocka_unit_test_setup_teardown(when_the_store_goes_away_all_that_waits_is_told, world_open, world_close),
         };
