@@ -347,6 +347,8 @@ static void on_numbered(struct engine *engine, const struct inbound *in) {
                 engine->caught_up_count++;
         if (verdict == LEDGER_RESET)
                 engine->acked = 0;
+        if (verdict == LEDGER_RESET || verdict == LEDGER_GAP)
+                reload_restart(&engine->reload, &engine->asked);
         engine->stored = ledger_cursor(engine->db);
         if (engine->stored > engine->acked && engine->ack_at == 0)
                 engine->ack_at = engine->now_ms + ACK_MS;

@@ -240,6 +240,7 @@ static void ledger_take_notification(struct db *db, const struct inbound *in) {
 
 static void ledger_want_reload(struct db *db, const struct inbound *in, const char *what) {
         db_set(db, "reload", 1);
+        db_set(db, "listing", db_get(db, "listing") + 1); /* one that is under way knows nothing of this */
         ledger_note(db, what, NONE, 0, in->raw, NONE);
 }
 

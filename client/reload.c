@@ -51,6 +51,13 @@ void reload_on_conversations(struct reload *reload, struct db *db, const struct 
                 ledger_conversations_end(db, reload->listing);
 }
 
+void reload_restart(struct reload *reload, struct asked *asked) {
+        reload->is_asking = false;
+        for (size_t i = 0; i < ASKED_MAX; i++)
+                if (asked->rows[i].kind == ASKED_CONVERSATIONS || asked->rows[i].kind == ASKED_LATEST)
+                        asked_drop(&asked->rows[i]);
+}
+
 void reload_on_history(struct reload *reload) {
         reload->is_asking = false;
 }

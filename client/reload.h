@@ -28,6 +28,8 @@ void reload_pump(struct reload *reload, struct db *db, uint64_t now_ms, struct a
 /* The answers: a page of conversations, which may ask for the next; the latest page of history; a refusal of either. */
 void reload_on_conversations(struct reload *reload, struct db *db, const struct inbound *in, const struct asked_row *request,
                              struct asked *asked, struct buf *out);
+/* A gap or a reset: what is under way knows nothing of it, so its answers count no longer, and all begins anew. */
+void reload_restart(struct reload *reload, struct asked *asked);
 void reload_on_history(struct reload *reload);
 void reload_on_error(struct reload *reload, struct db *db, const struct inbound *in, const struct asked_row *request,
                      uint64_t now_ms);

@@ -251,6 +251,7 @@ static void take_results(struct wake *wake, const struct scan_value *results, in
 
 static void take_events(struct wake *wake, const struct scan_value *events, int64_t wall_ms) {
         struct scan_value value;
+        enum ledger_verdict verdict;
         struct inbound in;
         size_t position = 0;
 
@@ -258,8 +259,9 @@ static void take_events(struct wake *wake, const struct scan_value *events, int6
                 if (value.type != SCAN_OBJECT)
                         continue;
                 inbound_read(value.raw, &in);
-                if (in.type != INBOUND_BAD && ledger_take(wake->db, &in, wall_ms) != LEDGER_SEEN)
-                        wake->result.events++;
+                verdict = in.type != INBOUND_BAD ? ledger_take(wake->db, &in, wall_ms) : LEDGER_SEEN;
+                wake->result.events += verdict != LEDGER_SEEN;
+                wake->is_listing &= verdict == LEDGER_SEEN || verdict == LEDGER_TAKEN; /* else from the beginning */
         }
 }
 

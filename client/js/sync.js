@@ -109,9 +109,9 @@ export class Sync {
     return { items, reads, asks, ops: ops.length, ack: cursor?.n, body: { device, ...(cursor && { cursor, ack: cursor.n }), ops } };
   }
 
-  // A reload that is due, and that no connection is at, asks us.
+  // A reload that is due, and that no connection is at, asks us. One that begins anew leaves behind what the one before still asked.
   #reload() {
-    const asks = this.#asks ?? [];
+    const asks = [];
     this.#client.reload.begin((frame, handlers) => {
       this.#asks = asks;
       asks.push({ frame, ...handlers });
