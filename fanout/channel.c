@@ -17,6 +17,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <uthash.h>
+#include <uv.h>
 
 #include "base/buf.h"
 #include "base/frame.h"
@@ -29,7 +30,7 @@
 #include "fanout/store.h"
 
 enum {
-        CHANNEL_QUANTUM = 256,          /* of a slice, for one channel; then the next one has its turn */
+        CHANNEL_QUANTUM = 64,           /* of a slice, for one channel; then the next one has its turn */
         CHANNEL_CHECK_USERS = 128,      /* users of one question for who may read */
         CHANNEL_CHECK_LOOKS = 1024,     /* subscriptions looked at for one question */
         CHANNEL_CHECKS = 32,            /* questions begun in one turn */
@@ -402,10 +403,10 @@ bool channel_is_busy(const struct channel_table *table) {
         return !list_is_empty(&table->busy) || (!list_is_empty(&table->due) && store_is_up(table->fanout->store));
 }
 
-void channel_turn(struct channel_table *table) {
+void channel_turn(struct channel_table *table, uint64_t ends_ns) {
         for (unsigned i = 0; i < CHANNEL_CHECKS && !list_is_empty(&table->due) && store_is_up(table->fanout->store); i++)
                 channel_start_check(LIST_CONTAINER(list_first(&table->due), struct channel, due));
-        for (unsigned left = LIMIT_CHANNEL_SLICE; left && !list_is_empty(&table->busy);) {
+        for (unsigned left = LIMIT_CHANNEL_SLICE; left && !list_is_empty(&table->busy) && (!ends_ns || uv_hrtime() < ends_ns);) {
                 struct channel *channel = LIST_CONTAINER(list_first(&table->busy), struct channel, busy);
                 unsigned quantum = left < CHANNEL_QUANTUM ? left : CHANNEL_QUANTUM, used = 0;
                 channel->holds++; /* the last one may leave by on_end() */

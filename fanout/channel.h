@@ -94,8 +94,8 @@ void channel_on_entry(struct channel_table *table, uint64_t seq, struct slice co
 void channel_on_change(struct channel_table *table, struct slice conv);
 void channel_repair(struct channel_table *table);
 
-/* One slice of work. */
-void channel_turn(struct channel_table *table);
+/* One slice of work, which ends at a time of uv_hrtime(); 0: when it is done. */
+void channel_turn(struct channel_table *table, uint64_t ends_ns);
 /* Is there work for a turn right now? */
 bool channel_is_busy(const struct channel_table *table);
 /* Once a second: what failed is tried again. */

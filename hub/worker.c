@@ -135,7 +135,7 @@ static void worker_on_check(uv_check_t *check) {
         struct worker *worker = check->data;
         /* A large audience is queued no faster than it is written, or everyone else's frames would stand behind it. */
         if (!worker->behind)
-                channel_turn(worker->hub.fanout.channels);
+                channel_turn(worker->hub.fanout.channels, uv_hrtime() + LIMIT_CHANNEL_US * 1000);
         worker_consider_flush(worker);
         worker_consider_sleep(worker);
 }

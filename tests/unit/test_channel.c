@@ -217,7 +217,7 @@ static void stage_fail(void) {
 static void stage_settle(void) {
         for (int i = 0; stage.count || channel_is_busy(stage.fanout.channels); i++) {
                 assert_in_range(i, 0, 1000000);
-                channel_turn(stage.fanout.channels);
+                channel_turn(stage.fanout.channels, 0);
                 if (stage.count)
                         stage_answer();
         }
@@ -410,7 +410,7 @@ static void test_a_hole_is_read_from_the_log_before_it_goes_on(void **state) {
         for (int i = 0; i < 300; i++)
                 stage_store(false);
         stage_store(true);
-        channel_turn(stage.fanout.channels);
+        channel_turn(stage.fanout.channels, 0);
         assert_int_equal(listener_get(0)->at, 1);
         stage_settle();
         assert_int_equal(listener_get(0)->at, 302);
@@ -437,7 +437,7 @@ static void test_one_turn_gives_no_more_than_a_slice(void **state) {
         stage_store(true);
         for (size_t turns = 1; channel_is_busy(stage.fanout.channels); turns++) {
                 uint64_t now = process.metrics->values[METRIC_CHANNEL_FRAMES];
-                channel_turn(stage.fanout.channels);
+                channel_turn(stage.fanout.channels, 0);
                 assert_in_range(process.metrics->values[METRIC_CHANNEL_FRAMES] - now, 0, LIMIT_CHANNEL_SLICE);
                 if (turns == 2)
                         stage_store(true); /* in the middle of it: order holds, and each is visited */
@@ -447,7 +447,7 @@ static void test_one_turn_gives_no_more_than_a_slice(void **state) {
                 stage_store(true);
         while (channel_is_busy(stage.fanout.channels)) {
                 uint64_t now = process.metrics->values[METRIC_CHANNEL_FRAMES];
-                channel_turn(stage.fanout.channels);
+                channel_turn(stage.fanout.channels, 0);
                 assert_in_range(process.metrics->values[METRIC_CHANNEL_FRAMES] - now, 1, LIMIT_CHANNEL_SLICE);
         }
         for (size_t i = 0; i < LISTENERS; i++)
@@ -573,7 +573,7 @@ static void test_who_is_no_member_any_more_gets_nothing_more(void **state) {
         stage.members[7] = stage.members[200] = stage.members[299] = false;
         channel_on_change(stage.fanout.channels, SLICE("news"));
         stage_store(true); /* behind the change: nobody gets it before it is clear who may */
-        channel_turn(stage.fanout.channels);
+        channel_turn(stage.fanout.channels, 0);
         for (size_t i = 0; i < 299; i++)
                 assert_int_equal(listener_get(i)->at, 0);
         assert_int_equal(listener_get(299)->at, 1);
@@ -595,11 +595,11 @@ static void test_a_check_that_fails_is_repeated(void **state) {
         stage_settle();
         channel_on_change(stage.fanout.channels, SLICE("news"));
         stage.full = true;
-        channel_turn(stage.fanout.channels);
+        channel_turn(stage.fanout.channels, 0);
         stage.full = false;
         assert_int_equal(stage.count, 0);
         channel_tick(stage.fanout.channels);
-        channel_turn(stage.fanout.channels);
+        channel_turn(stage.fanout.channels, 0);
         stage_fail();
         stage_store(true);
         stage_settle();
@@ -613,7 +613,7 @@ static void test_a_page_that_fails_is_repeated(void **state) {
         stage.seq = 10;
         assert_int_equal(listener_subscribe(0, 3, "e1"), 0);
         stage_answer();
-        channel_turn(stage.fanout.channels);
+        channel_turn(stage.fanout.channels, 0);
         stage_fail();
         stage_settle();
         assert_int_equal(listener_get(0)->at, 3);
@@ -736,7 +736,7 @@ static void chance_step(size_t crowd) {
                 }
                 break;
         default:
-                channel_turn(stage.fanout.channels);
+                channel_turn(stage.fanout.channels, 0);
                 while (stage.count && chance_below(3))
                         stage_answer();
         }
