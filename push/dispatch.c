@@ -45,6 +45,7 @@ struct dispatch {
         unsigned index, workers;     /* this one of so many; workers 0: not known yet */
         unsigned poll_limit;         /* what the poll under way was asked for, of each partition */
         uint64_t heard_ms;
+        bool is_draining;
         bool polling, more;          /* more: the latest poll could have brought more than it was asked for */
         void (*on_idle)(void *context);
         void *idle_context;
@@ -102,7 +103,7 @@ static void dispatch_take(struct dispatch *dispatch, struct slice name, int clas
 static void dispatch_on_due(void *arg, const struct redisReply *reply) {
         struct dispatch *dispatch = arg;
         dispatch->polling = dispatch->more = false;
-        if (!reply || dispatch->options.fanout->push_delay_ms < 0 || dispatch->workers == 0)
+        if (!reply || dispatch->options.fanout->push_delay_ms < 0 || dispatch->workers == 0 || dispatch->is_draining)
                 return;
         if (store_int(store_item(reply, 1)) >= 0) {
                 metrics_set(PUSH_DUE, store_int(store_item(reply, 1)));
@@ -123,7 +124,7 @@ static void dispatch_on_due(void *arg, const struct redisReply *reply) {
 static void dispatch_poll(struct dispatch *dispatch, bool counts) {
         struct fanout *fanout = dispatch->options.fanout;
         size_t room = dispatch_room(dispatch);
-        if (dispatch->polling || (room == 0 && !counts) || dispatch->workers == 0 || !store_is_up(fanout->store))
+        if (dispatch->is_draining || dispatch->polling || (room == 0 && !counts) || dispatch->workers == 0 || !store_is_up(fanout->store))
                 return;
         /* One call for all partitions of an owner; a standalone Redis owns all. */
         struct call *call = store_call(fanout->store, "push_due");
@@ -168,7 +169,7 @@ void dispatch_tick(struct dispatch *dispatch) {
         if (!store_is_up(dispatch->options.fanout->store))
                 return;
         HASH_ITER(hh, dispatch->users, user, next) work_keep(user->work, now_ms);
-        if (dispatch->on_idle)
+        if (dispatch->is_draining)
                 return;
         bool is_second = now_ms >= dispatch->heard_ms + DISPATCH_HEARD_MS;
         if (is_second) {
@@ -179,7 +180,7 @@ void dispatch_tick(struct dispatch *dispatch) {
 }
 
 void dispatch_drain(struct dispatch *dispatch, void (*on_idle)(void *context), void *context) {
-        dispatch->workers = 0; /* no more polls */
+        dispatch->is_draining = true; /* no more polls, and no word that would bring it back among the push workers */
         dispatch_tell(dispatch, true);
         if (HASH_COUNT(dispatch->users) == 0) {
                 on_idle(context);
@@ -187,6 +188,10 @@ void dispatch_drain(struct dispatch *dispatch, void (*on_idle)(void *context), v
         }
         dispatch->on_idle = on_idle;
         dispatch->idle_context = context;
+}
+
+void dispatch_stop(struct dispatch *dispatch) {
+        dispatch->shared.providers = NULL;
 }
 
 struct dispatch *dispatch_new(const struct dispatch_options *options) {

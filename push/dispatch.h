@@ -28,5 +28,7 @@ struct dispatch *dispatch_new(const struct dispatch_options *options);
 void dispatch_tick(struct dispatch *dispatch);
 /* Takes no more users; on_idle comes, at once or later, when what is under way has ended. */
 void dispatch_drain(struct dispatch *dispatch, void (*on_idle)(void *context), void *context);
+/* The providers close: what a user is owed that is only looked at now stays due. What they have under way still ends. */
+void dispatch_stop(struct dispatch *dispatch);
 /* Only when the store and the providers are closed. */
 struct dispatch *dispatch_free(struct dispatch *dispatch);

@@ -84,6 +84,7 @@ static void program_close_providers(struct program *program) {
         if (program->providers_closing)
                 return;
         program->providers_closing = true;
+        dispatch_stop(program->dispatch);
         provider_close(program->providers, program_on_providers_closed, program);
 }
 

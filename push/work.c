@@ -688,7 +688,7 @@ static bool work_lacks_badge(const struct work *work) {
 
 static void work_on_fetched(void *arg, const struct redisReply *reply) {
         struct work *work = arg;
-        if (!reply || look_add_entries(work->look, reply, work->badge) < 0) {
+        if (!reply || !work->shared->providers || look_add_entries(work->look, reply, work->badge) < 0) {
                 work_give_up(work);
                 return;
         }
