@@ -89,7 +89,7 @@ const struct redisReply *store_item(const struct redisReply *reply, size_t index
 }
 
 bool store_is_up(const struct store *store) {
-        return store->up;
+        return store->up && link_is_ready(store->link); /* who waits is told of a lost link before we are */
 }
 
 const char *store_epoch(const struct store *store) {

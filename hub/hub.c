@@ -221,6 +221,7 @@ static int hub_open_store(struct hub *hub, const struct link_address *address) {
 int hub_open(struct hub *hub, const struct link_address *address) {
         list_init(&hub->sessions);
         list_init(&hub->dirty);
+        list_init(&hub->unattached);
         list_init(&hub->handshakes);
         list_init(&hub->https);
         hub->wheel = wheel_new(HUB_TICK_MS, uv_now(hub->loop));

@@ -45,6 +45,8 @@ struct hub {
         struct lws_vhost *vhost;
         struct list sessions;   /* struct session, all */
         struct list dirty;      /* struct session, dirty: has something to write */
+        struct list unattached; /* struct session, unattached: waits to be registered anew */
+        unsigned attaching;     /* sessions that are, right now */
         size_t connections;     /* WebSockets open */
         size_t connections_max;
         bool memory_full;       /* above memory_max_mb */

@@ -629,14 +629,24 @@ static void session_lose_past(struct session *session, const struct registry_att
         session_advance(session);
 }
 
+/* It may be here unknown to all others. If the store is away so it is, and registers when that is back (hub_on_store_up). */
+static void session_not_attached(struct session *session) {
+        if (store_is_up(session->hub->fanout.store))
+                session_close(session, CLOSE_OVERLOADED);
+}
+
+static void session_attach_next(struct hub *hub);
+
 static void session_on_attached_again(void *arg, const struct registry_attached *attached) {
         struct session *session = arg;
+        struct hub *hub = session->hub;
         session->again = false;
+        hub->attaching--;
         if (session_is_open(session)) {
                 if (attached->answer == FANOUT_E_CONFLICT)
                         session_close(session, CLOSE_REPLACED);
                 else if (attached->answer)
-                        session_close(session, CLOSE_OVERLOADED); /* it may be here unknown to all others */
+                        session_not_attached(session);
                 else if (session->sent > attached->head)
                         session->again_due = true; /* it was told more meanwhile, and more must not be given again */
                 else if (attached->reset || attached->head < session->again_head || strcmp(attached->epoch, session->epoch) != 0)
@@ -647,13 +657,10 @@ static void session_on_attached_again(void *arg, const struct registry_attached 
         if (session->again_due && session_is_open(session))
                 session_attach_again(session);
         session_unref(session);
+        session_attach_next(hub);
 }
 
-void session_attach_again(struct session *session) {
-        /* An answer under way may be older than the reason to ask: then once more behind it. */
-        session->again_due = session->state == SESSION_ATTACHING || session->again;
-        if (!session_is_open(session) || session->again)
-                return;
+static void session_attach_now(struct session *session) {
         struct registry_session registry = session_registry(session);
         registry.again = true;
         registry.epoch = slice_of(session->epoch);
@@ -662,11 +669,38 @@ void session_attach_again(struct session *session) {
         session->again_sent = session->sent;
         session->again_head = session->head;
         if (registry_attach(&session->hub->fanout, &registry, session_on_attached_again, session) == 0) {
-                session->again = true;
-                session_ref(session);
-        } else {
-                session_close(session, CLOSE_OVERLOADED); /* it would be here unknown to all others */
+                session->hub->attaching++;
+                return;
         }
+        session->again = false;
+        session_not_attached(session);
+        session_unref(session);
+}
+
+static void session_attach_next(struct hub *hub) {
+        struct list *link;
+        while (hub->attaching < LIMIT_ATTACHES_AGAIN && (link = list_first(&hub->unattached)) != NULL) {
+                struct session *session = LIST_CONTAINER(link, struct session, unattached);
+                list_remove(link);
+                if (session_is_open(session)) {
+                        session_attach_now(session);
+                } else {
+                        session->again = false;
+                        session_unref(session);
+                }
+        }
+}
+
+/* Some at a time: when a store comes back all sessions want it, and what they asked in the same moment would be answered too late for the link. */
+void session_attach_again(struct session *session) {
+        /* An answer under way may be older than the reason to ask: then once more behind it. */
+        session->again_due = session->state == SESSION_ATTACHING || session->again;
+        if (!session_is_open(session) || session->again)
+                return;
+        session->again = true;
+        session_ref(session);
+        list_append(&session->hub->unattached, &session->unattached);
+        session_attach_next(session->hub);
 }
 
 static int session_name(struct session *session, struct slice user, struct slice device) {
@@ -919,6 +953,7 @@ struct session *session_new(struct hub *hub, struct lws *wsi, const struct auth_
         list_init(&session->subscriber.link);
         list_init(&session->ack.link);
         list_init(&session->dirty);
+        list_init(&session->unattached);
         list_init(&session->sends);
         list_init(&session->typings);
         list_init(&session->subscriptions);
@@ -948,6 +983,7 @@ struct session *session_new_visit(struct hub *hub, struct slice user, struct sli
         session->background = true;
         list_init(&session->subscriber.link);
         list_init(&session->dirty);
+        list_init(&session->unattached);
         list_init(&session->sends);
         list_init(&session->typings);
         list_init(&session->subscriptions);

@@ -69,7 +69,8 @@ struct session {
         uint16_t in_flight;         /* requests waiting for the store */
         uint16_t refused;           /* requests refused by a rate limit, less those allowed since */
         bool registered;            /* in the node's audience */
-        bool again, again_due;      /* it is registered anew, and is to be once more after that: no event is taken before it is known of which past */
+        struct list unattached;     /* struct hub: it waits to be registered anew */
+        bool again, again_due;      /* it is registered anew, or waits for that, and is to be once more after that: no event is taken before it is known of which past */
         uint64_t again_sent, again_head; /* what they were when that began: the store's head is not below, or it lost its past */
         bool head_unsure;           /* the head may be higher than we know: a page tells */
         bool counted;               /* in the gauge of sessions */

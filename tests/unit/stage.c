@@ -145,6 +145,10 @@ void node_remove(struct node *node, struct subscriber *subscriber) {
         stage.audience--;
 }
 
+bool store_is_up(const struct store *store) {
+        return !stage.store_away;
+}
+
 const char *store_epoch(const struct store *store) {
         return stage.store_epoch;
 }
@@ -188,7 +192,7 @@ void inbox_cancel(struct inbox_read *page) {
 }
 
 int registry_attach(struct fanout *fanout, const struct registry_session *session, registry_attached_fn done, void *arg) {
-        if (stage.refuses_attach)
+        if (stage.refuses_attach || stage.store_away)
                 return FANOUT_E_UNAVAILABLE;
         assert_null(stage.on_attached);
         stage.on_attached = done;
@@ -222,6 +226,7 @@ void stage_open(void) {
         buf_init(&stage.wire, STAGE_WIRE_BYTES);
         list_init(&stage.hub.sessions);
         list_init(&stage.hub.dirty);
+        list_init(&stage.hub.unattached);
         stage.hub.config = &stage.config;
         stage.hub.wheel = wheel_new(100, stage.now_ms);
         stage.hub.scratch = calloc(1, sizeof(*stage.hub.scratch));

@@ -44,6 +44,7 @@ struct stage {
         bool ready;
         const char *store_epoch;
         bool refuses_pages, refuses_attach;
+        bool store_away;       /* its link is lost: whoever waits gets no answer, and nothing can be asked */
         struct inbox_read *page; /* asked for and not yet answered */
         unsigned serial;
         registry_attached_fn on_attached;

@@ -463,6 +463,47 @@ static void a_lost_lease_is_not_noticed_by_the_client(void **state) {
         expect_events(6, 6);
 }
 
+static void a_store_that_goes_while_sessions_register_closes_none(void **state) {
+        go_live(5);
+        session_attach_again(stage.session);
+        stage.store_away = true;
+        stage_answer_attach(FANOUT_E_UNAVAILABLE, "", 0, 0);
+        session_attach_again(stage.session);
+        expect_nothing();
+        assert_int_equal(stage.hub.attaching, 0);
+        stage.store_away = false;
+        session_attach_again(stage.session); /* as hub_on_store_up() has them all do */
+        stage_answer_attach(0, "E", 5, 6);
+        answer_all(6, 6, 6);
+        expect_events(6, 6);
+}
+
+static void a_store_that_is_there_and_refuses_a_session_ends_it(void **state) {
+        go_live(5);
+        session_attach_again(stage.session);
+        stage_answer_attach(FANOUT_E_UNAVAILABLE, "", 0, 0);
+        expect_text("close 4100 overloaded");
+}
+
+static void only_so_many_sessions_register_at_a_time(void **state) {
+        go_live(5);
+        stage.hub.attaching = LIMIT_ATTACHES_AGAIN;
+        session_attach_again(stage.session);
+        assert_null(stage.on_attached);
+        stage_event(6, 1); /* of which past is not known */
+        expect_nothing();
+        stage_disconnect();
+        stage_connect();
+        go_live(6);
+        stage.hub.attaching--; /* another has its answer */
+        session_attach_again(stage.session);
+        assert_int_equal(stage.hub.attaching, LIMIT_ATTACHES_AGAIN);
+        stage_answer_attach(0, "E", 6, 6);
+        assert_int_equal(stage.hub.attaching, LIMIT_ATTACHES_AGAIN - 1); /* who is gone took none */
+        stage_event(7, 1);
+        expect_events(7, 7);
+}
+
 static void a_device_that_went_elsewhere_meanwhile_ends_this_session(void **state) {
         go_live(5);
         session_attach_again(stage.session);
@@ -690,6 +731,9 @@ int main(void) {
                 CASE(a_lost_past_is_said_after_welcome),
                 CASE(a_refused_hello_is_told_and_closed),
                 CASE(a_session_that_ends_while_it_attaches_is_taken_out_again),
+                CASE(a_store_that_goes_while_sessions_register_closes_none),
+                CASE(a_store_that_is_there_and_refuses_a_session_ends_it),
+                CASE(only_so_many_sessions_register_at_a_time),
                 CASE(live_events_go_out_in_order_of_n),
                 CASE(a_hole_is_filled_from_the_inbox),
                 CASE(a_head_that_is_ahead_is_read_from_the_inbox),
