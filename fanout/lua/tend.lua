@@ -97,6 +97,20 @@ local function tend_devices(user_key, devices_key, push_key, packed, sessions, o
   return low, forgotten
 end
 
+-- What is still to be pushed is held back, too: a device that only the backend registered has no cursor.
+local function tend_pushes(push_key, low)
+  local all = redis.call('HGETALL', push_key)
+  for i = 1, #all, 2 do
+    if string.sub(all[i], 1, 2) == 'd:' then
+      low = math.min(low, tonumber(string.match(all[i + 1], '^%d+ %d (%d+)')))
+      for n in string.gmatch(all[i + 1], '\n(%d+)') do
+        low = math.min(low, n - 1)
+      end
+    end
+  end
+  return low
+end
+
 -- b1_tend_users: forgets devices that were away for too long, and events that all devices have or that are too old.
 -- KEYS user, inbox, devices, receipts, push of each   ARGV device_age_ms, inbox_age_ms (0: no limit)
 -- gives for each {devices forgotten, events that some device had not acknowledged, events dropped in all, node, seen …}: the nodes that it
@@ -105,7 +119,7 @@ register_freeing('b1_tend_users', function(keys, args)
   local now, out = now_ms(), {}
   for k = 1, #keys, 5 do
     local user_key, inbox_key = keys[k], keys[k + 1]
-    local h = redis.call('HMGET', user_key, 'base', 'live', 'watch', 'marks')
+    local h = redis.call('HMGET', user_key, 'base', 'live', 'watch', 'marks', 'pd')
     local base = tonumber(h[1]) or 0
     local head = base + redis.call('LLEN', inbox_key)
     local packed, seen_of = {}, {}
@@ -117,6 +131,9 @@ register_freeing('b1_tend_users', function(keys, args)
     end
     local sessions, nodes = tend_nodes(h[2], h[3], seen_of)
     local low, forgotten = tend_devices(user_key, keys[k + 2], keys[k + 4], packed, sessions, now - tonumber(args[1]), head)
+    if h[5] then
+      low = tend_pushes(keys[k + 4], low)
+    end
     local old, marks = 0, ''
     if tonumber(args[2]) > 0 and low < head then
       old, marks = tend_marks(h[4], head, tonumber(args[2]), now)

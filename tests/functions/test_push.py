@@ -280,6 +280,18 @@ class Push(Case):
         self.send('a')
         self.assertIsNone(self.due())
 
+    def test_what_is_still_to_be_pushed_stays_in_the_inbox(self):
+        self.register()
+        self.send('a')
+        self.take()
+        self.store.tend_users('bob')
+        self.done(('d', 'phone', '77 2 3 0 0 0\n3 0 77 2'))
+        self.store.tend_users('bob')
+        self.assertEqual(self.take()[10][:2], [3, 'm 1 room'])
+        self.done(('d', 'phone', '0 3 3 0 0 0'))
+        self.store.tend_users('bob')
+        self.assertEqual(self.link('EXISTS', key('i', 'bob')), 0)
+
     def test_a_token_is_claimed_only_once_who_had_it_was_asked_to_let_go(self):
         self.assertEqual(self.claim(), '')
         self.assertEqual(self.claim(), '')
