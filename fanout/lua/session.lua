@@ -133,7 +133,8 @@ register_freeing('b1_attach', function(keys, args)
   end
   local told = tonumber(args[14])
   if told > head then
-    epoch = args[8] .. '.' .. text(now)
+    local before = tonumber(string.match(epoch, '%.(%d+)$')) or 0
+    epoch = args[8] .. '.' .. text(math.max(now, before + 1)) -- a millisecond may bring two
   end
   if h[1] ~= epoch then
     redis.call('HSET', keys[1], 'epoch', epoch)
