@@ -25,12 +25,9 @@ local function batch_run(keys, args, out)
 end
 
 local function batch_publish(channels, counters, said)
-  for node, list in pairs(said) do
-    local lengths = {}
-    for i, message in ipairs(list) do
-      lengths[i] = text(#message)
-    end
-    publish(channels, counters, node, 'Z', table.concat(lengths, ' ') .. '\n' .. table.concat(list))
+  for node, pieces in pairs(said) do
+    pieces[1] = 'Z ' .. text(count_message(counters .. node)) .. ' ' .. table.concat(pieces.lengths, ' ') .. '\n'
+    redis.call('SPUBLISH', channels .. node, table.concat(pieces))
   end
 end
 

@@ -42,7 +42,7 @@ local function text(number)
   return string.format('%d', number) -- exact up to 2^53, and a third of the cost of %.0f
 end
 
-local batch -- while b1_batch runs: now (ms), and what is to be published, by node
+local batch -- while b1_batch runs: now (ms), and said, what is to be published, by node
 
 local function now_ms()
   if batch and batch.now then
@@ -65,17 +65,8 @@ local function count_message(counter_key)
   return counter
 end
 
--- Publishes one numbered message to one node: <letter> <counter> <rest>. What several calls say at once goes as one, with b1_batch.
+-- Publishes one numbered message to one node: <letter> <counter> <rest>.
 local function publish(channels, counters, node, letter, rest)
-  if batch then
-    local list = batch.said[node]
-    if not list then
-      list = {}
-      batch.said[node] = list
-    end
-    list[#list + 1] = letter .. ' 0 ' .. rest
-    return
-  end
   local counter = count_message(counters .. node)
   redis.call('SPUBLISH', channels .. node, letter .. ' ' .. text(counter) .. ' ' .. rest)
 end
@@ -96,10 +87,27 @@ local function address(targets, nodes, user, n)
   end
 end
 
+-- Within b1_batch: goes with what its other calls say to the node. In pieces, as Lua takes a hash of each string that is made, byte by byte.
+local function batch_say(node, head, body)
+  local said = batch.said[node]
+  if not said then
+    said = { '', lengths = {} } -- the first piece is the header, when all is known
+    batch.said[node] = said
+  end
+  said[#said + 1] = head
+  said[#said + 1] = body
+  said.lengths[#said.lengths + 1] = text(#head + #body)
+end
+
 -- One message per node with all its users' numbers.
 local function publish_all(channels, counters, targets, letter, header, body)
   for node, list in pairs(targets) do
-    publish(channels, counters, node, letter, header .. '\n' .. table.concat(list, ' ') .. '\n' .. body)
+    local rest = header .. '\n' .. table.concat(list, ' ') .. '\n'
+    if batch then
+      batch_say(node, letter .. ' 0 ' .. rest, body)
+    else
+      publish(channels, counters, node, letter, rest .. body)
+    end
   end
 end
 
