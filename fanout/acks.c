@@ -16,7 +16,7 @@
 enum {
         ACKS_CALL = 32,         /* devices of one call: some 0.3 ms of Redis, in which nobody else is served */
         ACKS_CALLS = 2,         /* under way: others' calls get in between */
-        ACKS_FEW = 256,         /* so many are sent in one flush even if that is all that wait */
+        ACKS_FEW = 32,          /* so many are sent in one flush even if that is all that wait */
         ACKS_SPREAD = 10,       /* of more, such a part */
 };
 
