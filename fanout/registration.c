@@ -78,6 +78,38 @@ const char *registration_check(const struct registration *registration) {
         return slice_is(provider, "webhook") ? NULL : "provider is apns, fcm, webpush or webhook";
 }
 
+/* ---- one spelling ---- */
+
+static void registration_add_string(struct buf *out, const char *before, const struct scan_value *value) {
+        buf_add_text(out, before);
+        buf_add_slice(out, value ? value->raw : SLICE("\"\""));
+}
+
+/* What is compared to find who else has it: a device token in small letters, of a subscription what a push needs. It passed the check. */
+static void registration_add_token(struct buf *out, const struct registration *registration) {
+        struct slice token = registration->token;
+        if (slice_is(registration->provider, "apns")) {
+                for (size_t i = 0; i < token.len; i++)
+                        buf_add_char(out, token.ptr[i] >= 'A' && token.ptr[i] <= 'F' ? (char)(token.ptr[i] - 'A' + 'a') : token.ptr[i]);
+                return;
+        }
+        struct scan_field fields[LIMIT_JSON_FIELDS], keys[LIMIT_JSON_FIELDS];
+        struct scan_value value;
+        size_t count = 0, keys_count = 0;
+        if (!slice_is(registration->provider, "webpush") || scan_text(token, LIMIT_JSON_DEPTH, &value) ||
+            scan_object(value.raw, fields, LIMIT_JSON_FIELDS, &count)) {
+                buf_add_slice(out, token);
+                return;
+        }
+        const struct scan_value *inner = scan_find(fields, count, "keys");
+        if (!inner || scan_object(inner->raw, keys, LIMIT_JSON_FIELDS, &keys_count))
+                keys_count = 0;
+        registration_add_string(out, "{\"endpoint\":", scan_find(fields, count, "endpoint"));
+        registration_add_string(out, ",\"keys\":{\"p256dh\":", scan_find(keys, keys_count, "p256dh"));
+        registration_add_string(out, ",\"auth\":", scan_find(keys, keys_count, "auth"));
+        buf_add_text(out, "}}");
+}
+
 /* ---- calls ---- */
 
 struct registration_job {
@@ -107,18 +139,17 @@ struct registration_claim {
         char texts[];
 };
 
-static struct registration_claim *registration_claim_new(struct fanout *fanout, struct slice user, struct slice device,
-                                                         const struct registration *registration) {
+static struct registration_claim *registration_claim_new(struct fanout *fanout, struct slice user, struct slice device, struct slice provider,
+                                                         struct slice token) {
         unsigned char digest[EVP_MAX_MD_SIZE];
-        struct slice token = registration->token;
-        struct registration_claim *claim = calloc(1, sizeof(*claim) + user.len + device.len + registration->provider.len + token.len);
+        struct registration_claim *claim = calloc(1, sizeof(*claim) + user.len + device.len + provider.len + token.len);
         if (!claim)
                 return NULL;
         char *text = claim->texts;
         claim->fanout = fanout;
         claim->user = slice_copy(&text, user);
         claim->device = slice_copy(&text, device);
-        claim->provider = slice_copy(&text, registration->provider);
+        claim->provider = slice_copy(&text, provider);
         claim->token = slice_copy(&text, token);
         if (!EVP_Digest(token.ptr, token.len, digest, NULL, EVP_sha256(), NULL))
                 abort(); /* SHA-256 is always there */
@@ -177,15 +208,16 @@ static void registration_on_set(void *arg, const struct redisReply *reply) {
 
 int registration_set(struct fanout *fanout, struct slice user, struct slice device, const struct registration *registration,
                      registration_done_fn done, void *arg) {
-        _cleanup_buf_ struct buf where = BUF_INIT(LIMIT_PUSH_APP_BYTES + 64);
+        _cleanup_buf_ struct buf where = BUF_INIT(LIMIT_PUSH_APP_BYTES + 64), token = BUF_INIT(LIMIT_PUSH_TOKEN_BYTES + 64);
+        registration_add_token(&token, registration);
         buf_add_slice(&where, registration->provider);
         buf_add_char(&where, ' ');
         buf_add_slice(&where, registration->app);
         buf_add_char(&where, ' ');
         buf_add_slice(&where, registration->env.len ? registration->env : SLICE("production"));
-        if (buf_failed(&where))
+        if (buf_failed(&where) || buf_failed(&token))
                 return -ENOMEM;
-        struct registration_claim *claim = registration_claim_new(fanout, user, device, registration);
+        struct registration_claim *claim = registration_claim_new(fanout, user, device, registration->provider, buf_slice(&token));
         if (!claim)
                 return -ENOMEM;
         claim->job = (struct registration_job){ done, arg };
@@ -195,7 +227,7 @@ int registration_set(struct fanout *fanout, struct slice user, struct slice devi
         store_call_key(call, KEY_INBOX, user);
         store_call_arg(call, device);
         store_call_arg(call, buf_slice(&where));
-        store_call_arg(call, registration->token);
+        store_call_arg(call, claim->token);
         store_call_arg_int(call, LIMIT_DEVICES);
         return registration_result(store_call_send(call, registration_on_set, claim), claim);
 }

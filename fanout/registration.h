@@ -14,7 +14,7 @@ struct fanout;
 
 struct registration {
         struct slice provider, app, env; /* env: production or sandbox */
-        struct slice token;              /* what the provider knows the device by; of webpush the subscription, JSON; of webhook any text or "" */
+        struct slice token;              /* what the provider knows the device by; of webpush the subscription, JSON; of webhook any text or "". Kept in one spelling. */
         int64_t at_ms;                   /* when it was registered; not looked at by registration_set() */
 };
 
