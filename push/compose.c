@@ -12,10 +12,11 @@
 #include "base/limits.h"
 #include "push/look.h"
 #include "push/template.h"
+#include "push/trim.h"
 #include "push/zone.h"
 
 enum {
-        COMPOSE_BYTES = 2 * LIMIT_NOTICE_BYTES + 64,
+        COMPOSE_BYTES = 1 << 20, /* a template that asks for the longest value as often as it can */
         COMPOSE_NAME_BYTES = 3 * LIMIT_ID_BYTES + 128,
 };
 
@@ -58,6 +59,7 @@ static int compose_fill(const struct look_event *event, struct plan *plan, struc
                 return -ENOMEM;
         plan->title = (struct slice){ memory->ptr, title_len };
         plan->text = (struct slice){ memory->ptr + title_len, memory->len - title_len };
+        trim_both(&plan->title, &plan->text, LIMIT_NOTICE_BYTES); /* providers take less, but it waits for them in memory */
         return 0;
 }
 

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/limits.h"
 #include "push/look.h"
 #include "push/zone.h"
 
@@ -84,6 +85,21 @@ static void each_row_is_pushed_as_it_says(void **state) {
         }
 }
 
+static void a_template_that_asks_for_too_much_is_cut(void **state) {
+        static char pattern[LIMIT_PUSH_TEMPLATE_BYTES], body[LIMIT_FRAME_BYTES];
+        struct compose compose;
+        int len = snprintf(pattern, sizeof(pattern), "{\"text\":\"");
+        while (len < (int)sizeof(pattern) - 16)
+                len += snprintf(pattern + len, sizeof(pattern) - (size_t)len, "{body.t}");
+        snprintf(pattern + len, sizeof(pattern) - (size_t)len, "\"}");
+        snprintf(body, sizeof(body), "{\"t\":\"%03000d\"}", 0);
+        struct look_event event = templated(pattern, body);
+        assert_int_equal(compose_read(&event, &compose), 0);
+        assert_true(compose.visible);
+        assert_int_equal(compose.text.len, LIMIT_NOTICE_BYTES);
+        compose_deinit(&compose);
+}
+
 static void a_notification_expires_no_later_than_it_says(void **state) {
         struct look_event event = notice("high", "\"title\":\"t\",\"text\":\"\",\"data\":null", "\"push\":{\"ttl_s\":600}");
         struct compose compose;
@@ -153,6 +169,7 @@ static void quiet_hours_end_in_the_zone_of_the_user(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_row_is_pushed_as_it_says),
+                cmocka_unit_test(a_template_that_asks_for_too_much_is_cut),
                 cmocka_unit_test(a_notification_expires_no_later_than_it_says),
                 cmocka_unit_test(an_id_is_made_of_what_it_is_about),
                 cmocka_unit_test(a_wake_up_says_only_how_far_the_inbox_reaches),
