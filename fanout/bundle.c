@@ -76,6 +76,7 @@ static bool bundle_failed(const struct bundle *bundle) {
 }
 
 void bundle_begin(struct bundle *bundle, const char *prefix) {
+        bundle_clear(bundle); /* of a first call that could not be added for want of memory */
         keys_add_in(&bundle->args, prefix, KEY_CHANNEL, 0, SLICE(""));
         bundle_add_piece(&bundle->args, &bundle->arg_ends, SLICE(""));
         keys_add_in(&bundle->args, prefix, KEY_COUNTER, 0, SLICE(""));
