@@ -95,7 +95,7 @@ end
 -- gives for each a flat list conv, seq …: the highest entry by others in each conversation that is acknowledged now for the first time
 --
 -- ack#1  A cursor only rises, and not above the head.
--- ack#2  An event is dropped from the inbox only when every device seen lately has acknowledged it.
+-- ack#2  An event is dropped from the inbox only when every device seen lately has acknowledged it, and nobody is to look what to push.
 -- ack#3  An n of another epoch is about other events, and one of a session that was replaced comes too late: the new session has
 --        begun at a cursor without it. Neither moves anything.
 register_freeing('b1_ack', function(keys, args)
@@ -108,7 +108,7 @@ register_freeing('b1_ack', function(keys, args)
     local high, order = {}, {}
     local packed = redis.call('HGET', devices_key, device)
     local cursor = packed and tonumber(string.match(packed, '^%d+'))
-    local h = redis.call('HMGET', user_key, 'base', 'epoch', 'live')
+    local h = redis.call('HMGET', user_key, 'base', 'epoch', 'live', 'pd')
     local base = tonumber(h[1]) or 0
     n = math.min(n, base + redis.call('LLEN', inbox_key))
     if cursor and n > cursor and h[2] == epoch and not ack_is_late(h[3], device, session) then
@@ -126,8 +126,8 @@ register_freeing('b1_ack', function(keys, args)
           end
         end
       end
-      -- Looked at now and then only: the list shrinks in steps.
-      if n - base >= 64 then
+      -- Looked at now and then only: the list shrinks in steps. What may still be pushed, to devices that have no cursor, too, is left to b1_tend_users.
+      if n - base >= 64 and (not h[4] or h[4] == '0') then
         local low = n
         for _, other in ipairs(redis.call('HVALS', devices_key)) do
           local at, seen = string.match(other, '^(%d+) (%d+)')

@@ -67,7 +67,10 @@ end
 
 -- Appends entry seq, and keeps the log within its limit.
 local function log_add(log_key, seq, entry, plan, log_max)
-  local length = redis.call('RPUSH', log_key, plan == '' and entry or plan .. '\n' .. entry)
+  if plan ~= '' then
+    entry = string.gsub(plan, '\n', ' ') .. '\n' .. entry -- in JSON a line feed is white space: here it ends the plan
+  end
+  local length = redis.call('RPUSH', log_key, entry)
   if length == 1 then
     redis.call('LPUSH', log_key, text(seq - 1))
   elseif length - 1 > log_max + LOG_SLACK then

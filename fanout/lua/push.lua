@@ -242,12 +242,13 @@ redis.register_function{
       local k, seq = i * 4 - 1, args[3 + i]
       local entry, plan = log_entry(keys[k], seq)
       local header = entry and string.match(entry, '^([^\n]*)\n') or ''
-      local kind = string.match(header, '^%S+ (%S+)')
+      local kind, ref = string.match(header, '^%S+ (%S+) (%S*)')
+      local about = kind == 'message' and seq or kind == 'edit' and ref -- the text of a deleted message is in its edits, too
       local _, _, read = member_of(redis.call('HGET', keys[k + 2], user))
       local template = plan == '' and kind == 'message' and redis.call('HGET', keys[k + 3], 'tp') or ''
       out[#out + 1] = header
       out[#out + 1] = plan or ''
-      out[#out + 1] = kind == 'message' and deletion_of(keys[k + 1], seq) and 1 or 0
+      out[#out + 1] = about and deletion_of(keys[k + 1], about) and 1 or 0
       out[#out + 1] = read or 0
       out[#out + 1] = template
       out[#out + 1] = string.find(template, '{body.', 1, true) and string.sub(entry, #header + 2) or ''

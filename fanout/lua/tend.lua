@@ -98,13 +98,15 @@ local function tend_devices(user_key, devices_key, push_key, packed, sessions, o
 end
 
 -- What is still to be pushed is held back, too: a device that only the backend registered has no cursor.
-local function tend_pushes(push_key, low)
+local function tend_pushes(push_key, packed, low)
   local all = redis.call('HGETALL', push_key)
   for i = 1, #all, 2 do
-    if string.sub(all[i], 1, 2) == 'd:' then
-      low = math.min(low, tonumber(string.match(all[i + 1], '^%d+ %d (%d+)')))
+    local device = string.match(all[i], '^d:(.*)$')
+    if device then
+      local cursor = packed[device] and packed[device].cursor or 0
+      low = math.min(low, math.max(cursor, tonumber(string.match(all[i + 1], '^%d+ %d (%d+)'))))
       for n in string.gmatch(all[i + 1], '\n(%d+)') do
-        low = math.min(low, n - 1)
+        low = math.min(low, math.max(cursor, n - 1))
       end
     end
   end
@@ -131,8 +133,8 @@ register_freeing('b1_tend_users', function(keys, args)
     end
     local sessions, nodes = tend_nodes(h[2], h[3], seen_of)
     local low, forgotten = tend_devices(user_key, keys[k + 2], keys[k + 4], packed, sessions, now - tonumber(args[1]), head)
-    if h[5] then
-      low = tend_pushes(keys[k + 4], low)
+    if h[5] and h[5] ~= '0' then
+      low = tend_pushes(keys[k + 4], packed, low)
     end
     local old, marks = 0, ''
     if tonumber(args[2]) > 0 and low < head then
@@ -163,15 +165,18 @@ register_freeing('b1_tend_users', function(keys, args)
   return out
 end)
 
--- b1_all_have: has every device of every one of the users acknowledged all there is, entry seq of conv included?
+-- b1_all_have: has every device of every one of the users acknowledged all there is, entry seq of conv included, and is nothing to be pushed?
 -- KEYS user, inbox, devices of each   ARGV conv, seq, pt of the conversation (seq if it has none)   gives 1 or 0
 redis.register_function{
   function_name = 'b1_all_have',
   callback = function(keys, args)
     for k = 1, #keys, 3 do
-      local h = redis.call('HMGET', keys[k], 'base', 'c:' .. args[1])
+      local h = redis.call('HMGET', keys[k], 'base', 'c:' .. args[1], 'pd')
       if not h[2] or math.max(tonumber(h[2]), tonumber(args[3])) < tonumber(args[2]) then
         return 0 -- not even delivered to the inbox
+      end
+      if h[3] and h[3] ~= '0' then
+        return 0
       end
       local head = (tonumber(h[1]) or 0) + redis.call('LLEN', keys[k + 1])
       for _, packed in ipairs(redis.call('HVALS', keys[k + 2])) do

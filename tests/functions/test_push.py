@@ -292,6 +292,36 @@ class Push(Case):
         self.store.tend_users('bob')
         self.assertEqual(self.link('EXISTS', key('i', 'bob')), 0)
 
+    def test_an_acknowledgement_of_one_device_leaves_what_is_to_be_pushed_to_another(self):
+        self.store.attach('bob', 'laptop', 's1')
+        self.register()
+        for i in range(80):
+            self.send('op%d' % i)
+        self.take()
+        self.done(('d', 'phone', '77 2 3 0 0 0\n3 0 77 2'))
+        head = self.store.sync('bob')[2]
+        self.store.ack(('bob', 'laptop', head - 5), session='s1')
+        self.assertEqual(self.store.sync('bob')[1], 0)
+        self.assertEqual(self.store.all_have('room', 80, 'bob'), 0)
+        self.done(('d', 'phone', '0 3 %d 0 0 0' % head))
+        self.link('HSET', key('u', 'bob'), 'pd', '0')  # nobody is to look
+        self.store.ack(('bob', 'laptop', head), session='s1')
+        self.assertEqual(self.store.sync('bob')[1:3], [head, head])
+
+    def test_an_edit_of_what_is_deleted_is_not_pushed(self):
+        self.send('a')
+        self.send('e', kind='edit', ref=1, plan='{"text":"new"}')
+        self.send('x', kind='delete', ref=1)
+        fetched = self.fetch(2)
+        self.assertEqual(fetched[3], 1)
+
+    def test_a_plan_of_several_lines_stays_a_plan(self):
+        self.send('a', plan='{"data":{\n"1 message  bob dev y":1},\n"title":"t"}', body='{}')
+        header, plan = self.fetch(1)[1:3]
+        self.assertEqual(header.split(' ')[1:], ['message', '', 'alice', 'dev', 'a'])
+        self.assertEqual(plan, '{"data":{ "1 message  bob dev y":1}, "title":"t"}')
+        self.assertEqual(self.store.log('room')[0][1].split('\n')[1:], ['{}'])
+
     def test_a_token_is_claimed_only_once_who_had_it_was_asked_to_let_go(self):
         self.assertEqual(self.claim(), '')
         self.assertEqual(self.claim(), '')

@@ -213,6 +213,15 @@ await onStage(async (stage) => {
     expect(!(await registered(latter.user, 'reinstalled')), 'and it goes back');
   });
 
+  await run('a token is the same however it is spelt', async () => {
+    const former = await someone('apns'), latter = await someone('apns', former.token.toUpperCase());
+    expect(!(await registered(former.user, 'phone')) && (await registered(latter.user, 'phone'))?.provider === 'apns', 'in letters large or small');
+    const first = await someone(), second = await someone(), { subscription } = web.subscribe(vapidPoint);
+    await register(first.user, 'browser', 'webpush', subscription);
+    await register(second.user, 'browser', 'webpush', { expirationTime: null, keys: { auth: subscription.keys.auth, p256dh: subscription.keys.p256dh }, endpoint: subscription.endpoint });
+    expect(!(await registered(first.user, 'browser')) && (await registered(second.user, 'browser'))?.provider === 'webpush', 'as a browser gives it, or an app backend');
+  });
+
   await run('SIGHUP under load: a new key works at once, what is under way by the old section ends there, nothing is lost or sent twice', async () => {
     const refused = await someone(), after = await someone(), all = await Promise.all(Array.from({ length: 60 }, () => someone('fcm')));
     const reload = async () => {
