@@ -2,6 +2,16 @@
 //
 // batch.js: one transaction as it grows. It is read through, so that the second frame of a breath sees what the first
 // one changed; and what the app is told of it waits until it is on disk.
+import { BelfryError } from './errors.js';
+
+// An adapter may be the app's own, and throw what it likes.
+async function told(work) {
+  try {
+    return await work();
+  } catch (error) {
+    throw BelfryError.ofStore(error);
+  }
+}
 
 export class Batch {
   #store;
@@ -16,12 +26,12 @@ export class Batch {
   async get(table, key) {
     const change = this.#changes.get(`${table}\0${key}`);
     if (change) return change.value;
-    return this.#cleared.has(table) ? undefined : this.#store.get(table, key);
+    return this.#cleared.has(table) ? undefined : told(() => this.#store.get(table, key));
   }
 
   // Rows of the store as it was before this batch.
   range(table, options) {
-    return this.#store.range(table, options);
+    return told(() => this.#store.range(table, options));
   }
 
   put(table, key, value) {
@@ -45,7 +55,7 @@ export class Batch {
 
   async commit() {
     const changes = [...[...this.#cleared].map((table) => ({ table, clear: true })), ...this.#changes.values()];
-    if (changes.length > 0) await this.#store.commit(changes);
+    if (changes.length > 0) await told(() => this.#store.commit(changes));
     this.tell();
   }
 

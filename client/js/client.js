@@ -220,7 +220,7 @@ export class Client {
   // The store lost its past: ours is worth nothing, but for the outbox.
   async #reset(frame, batch) {
     if (typeof frame.epoch !== 'string' || !isPlace(frame.head)) return false;
-    const rows = await this.store.range('conversations');
+    const rows = await batch.range('conversations');
     for (const table of ['entries', 'conversations', 'receipts']) batch.clear(table);
     this.inbox.move({ epoch: frame.epoch, n: frame.head }, batch);
     this.reload.need(batch, rows.filter(({ last, ahead }) => last > 0 || ahead?.length > 0).map(({ conv }) => conv));
@@ -465,7 +465,7 @@ export class Client {
   // -- Looking. What is stored, also when offline.
 
   messages(conv, { before, limit } = {}) {
-    return this.#call(() => messagesOf({ conv, before, limit }, { store: this.store, batch: this.batch(), user: this.user, items: this.outbox.sorted() }));
+    return this.#call(() => messagesOf({ conv, before, limit }, { batch: this.batch(), user: this.user, items: this.outbox.sorted() }));
   }
 
   conversation(conv) {
@@ -473,12 +473,12 @@ export class Client {
   }
 
   conversations() {
-    return this.#call(() => this.store.range('conversations'));
+    return this.#call(() => this.batch().range('conversations'));
   }
 
   receipts(conv) {
     return this.#call(async () => {
-      const rows = await this.store.range('receipts', keysOf(conv));
+      const rows = await this.batch().range('receipts', keysOf(conv));
       return Object.fromEntries(rows.map(({ user, delivered, read }) => [user, { delivered, read }]));
     });
   }
@@ -486,7 +486,7 @@ export class Client {
   notifications() {
     return this.#call(async () => {
       const found = [];
-      for (const n of this.inbox.notices) found.push(await this.store.get('notices', String(n)));
+      for (const n of this.inbox.notices) found.push(await this.batch().get('notices', String(n)));
       return found.filter(Boolean);
     });
   }

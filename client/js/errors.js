@@ -18,6 +18,11 @@ export class BelfryError extends Error {
     return error instanceof BelfryError ? error : new BelfryError('bug', String(error?.message), { cause: error });
   }
 
+  // What an adapter threw.
+  static ofStore(error) {
+    return error instanceof BelfryError ? error : new BelfryError('store', `the store failed: ${error?.message ?? error}`, { cause: error });
+  }
+
   static ofFrame(frame) {
     const code = typeof frame.code === 'string' ? frame.code : 'internal';
     const text = typeof frame.message === 'string' ? frame.message : '';

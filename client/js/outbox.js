@@ -146,7 +146,7 @@ export class Outbox {
     if (item) return { item, op, conv: item.conv };
     if (op !== undefined && conv === undefined) throw new BelfryError('not_found', `no message with the op ${op} waits; name it by conv and seq`);
     if (!isId(conv) || !Number.isSafeInteger(seq)) throw new BelfryError('bad_request', 'a message is named by { op } or { conv, seq }');
-    return { conv, seq, op: (await this.#client.store.get('entries', entryKey(conv, seq)))?.op };
+    return { conv, seq, op: (await this.#client.batch().get('entries', entryKey(conv, seq)))?.op };
   }
 
   async #rewrite(item, body) {

@@ -36,18 +36,18 @@ function overlay(view, items) {
 }
 
 // The newest `limit` messages below seq `before`, oldest first, and then what waits. `more`: older ones are in the store.
-export async function messagesOf({ conv, before = Infinity, limit = CHUNK }, { store, batch, user, items }) {
+export async function messagesOf({ conv, before = Infinity, limit = CHUNK }, { batch, user, items }) {
   const conversation = await conversationOf(conv, batch);
   const about = items.filter((item) => item.conv === conv);
   const views = [];
   for (const seq of [...conversation.ahead].reverse()) {
-    const row = seq < before ? await store.get('entries', entryKey(conv, seq)) : undefined;
+    const row = seq < before ? await batch.get('entries', entryKey(conv, seq)) : undefined;
     if (row?.type === 'message') views.push(stored(row, user));
   }
   let end = Math.min(before, conversation.last + 1);
   while (views.length < limit && end > conversation.first && conversation.last > 0) {
     const from = entryKey(conv, conversation.first);
-    const rows = await store.range('entries', { from, to: Number.isFinite(end) ? entryKey(conv, end) : keysOf(conv).to, limit: CHUNK, reverse: true });
+    const rows = await batch.range('entries', { from, to: Number.isFinite(end) ? entryKey(conv, end) : keysOf(conv).to, limit: CHUNK, reverse: true });
     if (rows.length === 0) break;
     for (const row of rows) if (row.type === 'message' && views.length < limit) views.push(stored(row, user));
     end = rows.at(-1).seq;

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// failing.mjs: a storage adapter that fails, as one whose quota is used up, costs the JavaScript client no more than what it could not keep.
+//
+// Calls reject with a code and nothing else does, what waits is tried again at its time, and when the store takes something again, all goes on.
+
+import assert from 'node:assert/strict';
+import { MemoryStore, openClient } from '../../client/js/index.js';
+import '../../client/js/store-file.js'; // for crypto in Node 18
+import { Tap } from '../lib/tap.mjs';
+
+const tap = new Tap('a store that fails');
+
+// fails(changes): whether this commit does. The error is the adapter's own.
+class FailingStore extends MemoryStore {
+  fails = () => false;
+
+  async commit(changes) {
+    if (this.fails(changes)) throw new DOMException('the quota is used up', 'QuotaExceededError');
+    await super.commit(changes);
+  }
+}
+
+const never = () => false;
+const always = () => true;
+const writes = (table) => (changes) => changes.some((change) => change.table === table);
+
+class World {
+  frames = [];
+  posts = [];
+  problems = [];
+  states = [];
+  released = 0;
+  timers = new Set();
+  now = 1795000000000;
+
+  async open(more = {}) {
+    this.store ??= new FailingStore();
+    const clock = {
+      now: () => this.now,
+      setTimeout: (work, ms) => {
+        const timer = { at: this.now + ms, work };
+        this.timers.add(timer);
+        return timer;
+      },
+      clearTimeout: (timer) => this.timers.delete(timer),
+    };
+    this.client = await openClient({
+      url: 'ws://hub.test/v1/ws', user: 'alice', device: 'phone', store: this.store, clock, chance: () => 0, token: () => 'T', report_ms: 60000,
+      release: () => { this.released += 1; },
+      dial: (handlers) => {
+        this.line = handlers;
+        return { send: (text) => this.frames.push(JSON.parse(text)), close: () => {} };
+      },
+      fetch: async (url, { body }) => {
+        this.posts.push(JSON.parse(body));
+        const { status = 200, ...page } = this.answer(this.posts.at(-1), this.posts.length);
+        return { status, json: async () => ({ epoch: 'e1', cursor: 1, head: 1, more: false, events: [], results: [], ...page }) };
+      },
+      ...more,
+    });
+    this.client.on('problem', ({ code }) => this.problems.push(code));
+    this.client.on('state', ({ state }) => this.states.push(state));
+    return this;
+  }
+
+  async settled() {
+    for (let quiet = 0; quiet < 3; quiet += 1) {
+      await this.client.idle();
+      await new Promise((resolve) => { setImmediate(resolve); });
+    }
+  }
+
+  // Time passes, with the timers that come due.
+  async pass(ms) {
+    const end = this.now + ms;
+    for (;;) {
+      const [next] = [...this.timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at);
+      if (!next) break;
+      this.timers.delete(next);
+      this.now = Math.max(this.now, next.at);
+      next.work();
+      await this.settled();
+    }
+    this.now = end;
+  }
+
+  async say(...frames) {
+    this.line.onText(JSON.stringify(frames));
+    await this.settled();
+  }
+
+  async connect() {
+    this.line.onOpen();
+    await this.settled();
+    await this.say({ type: 'welcome', id: this.frames.at(-1).id, user: 'alice', device: 'phone', epoch: 'e1', cursor: 0, head: 0, ping_ms: 25000, retry: { base_ms: 500, max_ms: 30000, reset_ms: 30000 } });
+    assert.equal(this.client.state, 'online');
+  }
+
+  async online(more) {
+    await this.open(more);
+    await this.client.start();
+    await this.settled();
+    await this.connect();
+    return this;
+  }
+}
+
+// What nobody waits for must not reject: it ends a Node process.
+const unhandled = [];
+process.on('unhandledRejection', (error) => unhandled.push(error));
+const test = (sentence, work) => tap.run(sentence, async () => {
+  await work();
+  await new Promise((resolve) => { setImmediate(resolve); });
+  assert.deepEqual(unhandled.splice(0), [], 'a promise rejected that nobody waits for');
+});
+
+await test('what an adapter throws is a code of ours, for the call that wanted it', async () => {
+  const { client, store } = await new World().open();
+  store.fails = always;
+  await assert.rejects(client.send('room', 1), { name: 'BelfryError', code: 'store' });
+  store.range = async () => { throw new TypeError('gone'); };
+  await assert.rejects(client.conversations(), { name: 'BelfryError', code: 'store' });
+  await assert.rejects(client.receipts('room'), { name: 'BelfryError', code: 'store' });
+});
+
+await test('what fails with nobody waiting for it is told as a problem, and no more', async () => {
+  const world = await new World().online();
+  await world.client.send('room', 1);
+  const before = world.frames.filter(({ type }) => type === 'send').length;
+  world.store.fails = writes('outbox');
+  await world.pass(10000); // no reply to the send: it is pending again
+  assert.ok(world.problems.length > 0 && world.problems.every((code) => code === 'store'), world.problems.join());
+  world.store.fails = never;
+  assert.equal(world.client.pending().length, 1);
+  assert.equal(before, 1);
+});
+
+//-- MORE --
+
+tap.finish();
