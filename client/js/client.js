@@ -241,7 +241,10 @@ export class Client {
     if (!reload) return;
     const batch = this.batch();
     this.reload.need(batch);
-    await batch.commit();
+    await batch.commit().catch((error) => {
+      batch.tell(); // due as long as we live
+      throw error;
+    });
   }
 
   // A page of history. In a batch, as it may hold own messages whose reply was lost.
@@ -267,7 +270,7 @@ export class Client {
       this.report.halt();
       const batch = this.batch();
       this.report.keep(batch);
-      await batch.commit();
+      await batch.commit().catch(() => batch.tell()); // what is not reported is no reason not to stop
     });
   }
 
@@ -300,12 +303,15 @@ export class Client {
     if (this.isClosed) return;
     this.#unhint();
     await this.stop();
-    await this.#turns.run(async () => {
-      this.isClosed = true;
-      this.outbox.close();
-      await this.store.close();
-    });
-    await this.options.release?.();
+    try {
+      await this.#turns.run(async () => {
+        this.isClosed = true;
+        this.outbox.close();
+        await this.store.close();
+      });
+    } finally {
+      await this.options.release?.();
+    }
   }
 
   on(type, listener) {

@@ -186,7 +186,11 @@ export class Link {
     this.retry = retry;
     if (plan.need === 'token' || plan.stop) this.#token = undefined;
     this.state = 'waiting'; // nothing is sent while the rest learns of it
-    await this.#on.lost(plan.need === 'reload');
+    try {
+      await this.#on.lost(plan.need === 'reload');
+    } catch (error) { // the next connection does not wait for the store
+      this.#client.emit('problem', BelfryError.of(error));
+    }
     const why = { code: end.code ?? 0, reason: end.reason ?? '' };
     if (plan.stop || end.stop) {
       this.#become('stopped', why);

@@ -135,6 +135,30 @@ await test('what fails with nobody waiting for it is told as a problem, and no m
   assert.equal(before, 1);
 });
 
+await test('a client whose store fails can be stopped and closed, and lets go of its slot', async () => {
+  const world = await new World().online();
+  world.store.fails = always;
+  await world.client.stop();
+  assert.equal(world.client.state, 'off');
+  world.store.close = async () => { throw new Error('cannot be closed'); };
+  await assert.rejects(world.client.close());
+  assert.equal(world.released, 1);
+  await assert.rejects(world.client.send('room', 1), { code: 'closed' });
+});
+
+await test('a close that asks for a reload, while the store fails, is followed by the next attempt, and the reload', async () => {
+  const world = await new World().online();
+  world.store.fails = always;
+  world.line.onClose({ code: 4300, reason: '' });
+  await world.settled();
+  assert.equal(world.states.at(-1), 'waiting');
+  assert.deepEqual(world.problems, ['store']);
+  world.store.fails = never;
+  await world.pass(0);
+  await world.connect();
+  assert.equal(world.frames.filter(({ type }) => type === 'conversations').length, 2); // the first time the device was new
+});
+
 //-- MORE --
 
 tap.finish();
