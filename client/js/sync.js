@@ -31,11 +31,14 @@ export class Sync {
     const { clock, metrics, link } = this.#client;
     const end = clock.now() + deadline_ms;
     const sum = { ok: true, sent: 0, events: 0, more: false };
-    if (link.isOnline) await this.#waitForOutbox(end, sum);
-    else await this.#rounds(end, sum);
-    metrics.count('wakes');
-    if (sum.ok && sum.sent === 0 && sum.events === 0) metrics.count('empty_wakes');
-    await this.#client.turn(() => this.#keep());
+    try {
+      if (link.isOnline) await this.#waitForOutbox(end, sum);
+      else await this.#rounds(end, sum);
+      metrics.count('wakes');
+      if (sum.ok && sum.sent === 0 && sum.events === 0) metrics.count('empty_wakes');
+    } finally {
+      await this.#client.turn(() => this.#keep());
+    }
     return sum;
   }
 
@@ -74,25 +77,33 @@ export class Sync {
   async #rounds(end, sum) {
     for (let freshToken = false; ;) {
       const round = await this.#client.turn(() => this.#begin());
+      if (!round) return this.#broken(sum, this.#client.isClosed ? 'closed' : 'store');
       const answer = await this.#post(round.body, end);
       if (answer.status === 401 && !freshToken) {
         freshToken = true;
         this.#client.link.forgetToken();
         await this.#client.turn(() => this.#client.outbox.lost());
+        this.#asks?.unshift(...round.asks);
         continue;
       }
       const page = answer.json;
       if (answer.status !== 200 || !Array.isArray(page?.events) || !Array.isArray(page?.results) || !isPlace(page?.cursor)) {
-        await this.#client.turn(() => this.#client.outbox.lost());
-        Object.assign(sum, { ok: false, reason: answer.reason ?? `HTTP ${answer.status}` });
-        return;
+        return this.#broken(sum, answer.reason ?? `HTTP ${answer.status}`);
       }
-      if (await this.#client.turn(() => this.#take(round, page, sum))) return;
+      const isAll = await this.#client.turn(() => this.#take(round, page, sum));
+      if (isAll === undefined) return this.#broken(sum, this.#client.isClosed ? 'closed' : 'store');
+      if (isAll) return undefined;
       if (this.#client.clock.now() >= end) {
         Object.assign(sum, { ok: false, more: true, reason: 'deadline' });
-        return;
+        return undefined;
       }
     }
+  }
+
+  // What was under way waits again.
+  async #broken(sum, reason) {
+    await this.#client.turn(() => this.#client.outbox.lost());
+    Object.assign(sum, { ok: false, reason });
   }
 
   async #begin() {

@@ -159,6 +159,51 @@ await test('a close that asks for a reload, while the store fails, is followed b
   assert.equal(world.frames.filter(({ type }) => type === 'conversations').length, 2); // the first time the device was new
 });
 
+await test('a background sync that cannot keep what came ends with its first page', async () => {
+  const world = await new World().open();
+  const item = await world.client.send('room', 1);
+  world.answer = () => ({ results: [{ type: 'sent', id: 1, conv: 'room', op: item.op, seq: 1, at: 1 }], events: [{ type: 'message', n: 1, conv: 'room', seq: 1, from: 'alice', op: item.op, at: 1, body: 1 }] });
+  world.store.fails = writes('entries');
+  const sum = await world.client.syncOnce(20000);
+  assert.equal(sum.ok, false);
+  assert.equal(sum.reason, 'store');
+  assert.equal(world.posts.length, 1);
+  assert.equal(world.client.pending()[0].state, 'pending');
+  world.store.fails = never;
+  assert.equal((await world.client.syncOnce(20000)).ok, true);
+  assert.deepEqual(world.client.pending(), []);
+});
+
+await test('one that cannot keep what it sends sends nothing, and leaves a reload to the next connection', async () => {
+  const world = await new World().online();
+  world.line.onClose({ code: 4300, reason: '' });
+  await world.settled();
+  await world.client.stop();
+  await world.client.send('room', 1);
+  world.store.fails = writes('outbox');
+  const sum = await world.client.syncOnce(20000);
+  assert.equal(sum.ok, false);
+  assert.equal(sum.reason, 'store');
+  assert.equal(world.posts.length, 0);
+  world.store.fails = never;
+  const before = world.frames.length;
+  await world.client.start();
+  await world.settled();
+  await world.connect();
+  assert.deepEqual(world.frames.slice(before).map(({ type }) => type), ['hello', 'conversations', 'send']);
+});
+
+await test('one whose token is refused asks again for what a reload needs, with a fresh one', async () => {
+  const world = await new World().open();
+  const replies = (ops, reply) => ops.map(({ id, ...op }) => ({ id, ...reply(op) }));
+  world.answer = ({ ops }, number) => {
+    if (number === 2) return { status: 401 };
+    return { results: replies(ops, () => ({ type: 'conversations', items: [], next: null })) };
+  };
+  assert.equal((await world.client.syncOnce(20000)).ok, true);
+  assert.deepEqual(world.posts.map(({ ops }) => ops.map(({ type }) => type).join()), ['', 'conversations', 'conversations']);
+});
+
 //-- MORE --
 
 tap.finish();
