@@ -7,6 +7,8 @@
 //   2. Subscriptions end with their session: they are made again after each welcome, from the place on disk.
 import { isEntry, isPlace, textOf } from './check.js';
 import { BelfryError } from './errors.js';
+import { TIME } from './limits.js';
+import { waitOf } from './retry.js';
 
 export class Channels {
   places = new Map(); // conv -> { conv, epoch, seq, ended? }, as on disk
@@ -76,10 +78,10 @@ export class Channels {
     });
   }
 
-  #again(conv, wait_ms = 1000) {
+  #again(conv, wait_ms) {
     this.#client.clock.setTimeout(() => this.#client.turn(() => {
       if (this.places.has(conv) && this.#client.link.isOnline) this.#ask(conv, () => {}, () => {});
-    }), wait_ms);
+    }), waitOf(wait_ms, TIME.again));
   }
 
   #ended(conv, code, batch) {

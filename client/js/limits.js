@@ -36,6 +36,7 @@ export const TIME = {
   ack: 200,            // acks are coalesced; the hub coalesces, too
   expires: 518400000,  // 6 days: the hub knows an op for 7, so what is sent is never stored twice
   hintMax: 3600000,    // the longest delay that we let the hub ask for
+  again: 1000,         // until a request is asked again that the hub refused for now, if it named no delay
   reload: 1000,        // for the lock of a tab that is loaded anew
 };
 

@@ -325,7 +325,7 @@ export class Link {
   // -- Heartbeat: page scripts do not see the hub's WebSocket pings, so a silent line is asked.
 
   #beat() {
-    const pingMs = isPlace(this.session.ping_ms) && this.session.ping_ms >= 1000 ? this.session.ping_ms : 25000;
+    const pingMs = isPlace(this.session.ping_ms) && this.session.ping_ms >= 1000 ? Math.min(this.session.ping_ms, TIME.hintMax) : 25000;
     const now = this.#client.clock.now();
     const due = this.#heardAt + pingMs * (this.#quiet ? QUIET_TIMES : 1) + (this.#pinged ? TIME.pong : 0);
     if (now < due) {

@@ -20,7 +20,7 @@ import { BelfryError } from './errors.js';
 import { isId, uuidv7 } from './ids.js';
 import { LIMIT, RETRY, TIME } from './limits.js';
 import { entryKey, putEntry } from './log.js';
-import { backoff } from './retry.js';
+import { backoff, waitOf } from './retry.js';
 
 const WAITING = new Set(['pending', 'sending']);
 const FINAL = new Set(['bad_request', 'too_large']);
@@ -280,7 +280,7 @@ export class Outbox {
     const code = textOf(frame.code, 'internal');
     const attempts = item.attempts + 1;
     if (temporary === true && attempts < LIMIT.attempts) {
-      const wait = Number.isFinite(retry_after_ms) ? Math.min(Math.max(0, retry_after_ms), TIME.hintMax) : backoff(item.attempts, RETRY, this.#client.chance());
+      const wait = waitOf(retry_after_ms) ?? backoff(item.attempts, RETRY, this.#client.chance());
       this.#again(item.op, { attempts, due: this.#client.clock.now() + wait }, batch);
       return;
     }

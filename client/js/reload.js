@@ -10,8 +10,9 @@
 // is lost meanwhile begins it anew.
 import { isPlace, listOf } from './check.js';
 import { isId } from './ids.js';
-import { LIMIT } from './limits.js';
+import { LIMIT, TIME } from './limits.js';
 import { conversationOf, putPage, raise } from './log.js';
+import { waitOf } from './retry.js';
 
 export class Reload {
   due = null;       // { convs: those with entries before a reset }, as on disk
@@ -71,7 +72,7 @@ export class Reload {
       if (this.#running !== run) return;
       this.#running = false;
       this.begin();
-    }), Number.isFinite(wait_ms) ? wait_ms : 1000);
+    }), waitOf(wait_ms, TIME.again));
   }
 
   #page(run, after) {

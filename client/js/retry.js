@@ -35,6 +35,11 @@ export function backoff(attempt, { base_ms, max_ms }, chance) {
   return chance % (Math.min(max_ms, base_ms * 2 ** Math.min(attempt, 30)) + 1);
 }
 
+// What the hub asks us to wait, within bounds: setTimeout() takes what is below 0, or beyond 24 days, for nothing.
+export function waitOf(hint_ms, otherwise) {
+  return Number.isFinite(hint_ms) ? Math.min(Math.max(0, hint_ms), TIME.hintMax) : otherwise;
+}
+
 const isInvited = (code) => code >= 4000 && code <= 4399 && !(code >= 4100 && code <= 4199);
 
 function needOf({ code, status }) {

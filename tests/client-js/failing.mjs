@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// failing.mjs: a storage adapter that fails, as one whose quota is used up, costs the JavaScript client no more than what it could not keep.
+// failing.mjs: what a storage adapter that fails, as one whose quota is used up, and a hub that asks for odd delays cost the JavaScript client.
 //
 // Calls reject with a code and nothing else does, what waits is tried again at its time, and when the store takes something again, all goes on.
 
@@ -38,6 +38,7 @@ class World {
     const clock = {
       now: () => this.now,
       setTimeout: (work, ms) => {
+        assert.ok(ms >= 0 && ms < 2 ** 31, `a timer of ${ms} ms fires at once`);
         const timer = { at: this.now + ms, work };
         this.timers.add(timer);
         return timer;
@@ -49,7 +50,7 @@ class World {
       release: () => { this.released += 1; },
       dial: (handlers) => {
         this.line = handlers;
-        return { send: (text) => this.frames.push(JSON.parse(text)), close: () => {} };
+        return { send: (text) => this.hear(JSON.parse(text), handlers), close: () => {} };
       },
       fetch: async (url, { body }) => {
         this.posts.push(JSON.parse(body));
@@ -61,6 +62,11 @@ class World {
     this.client.on('problem', ({ code }) => this.problems.push(code));
     this.client.on('state', ({ state }) => this.states.push(state));
     return this;
+  }
+
+  hear(frame, line) {
+    this.frames.push(frame);
+    if (frame.type === 'ping') queueMicrotask(() => line.onText(JSON.stringify({ type: 'pong', id: frame.id })));
   }
 
   async settled() {
@@ -202,6 +208,21 @@ await test('one whose token is refused asks again for what a reload needs, with 
   };
   assert.equal((await world.client.syncOnce(20000)).ok, true);
   assert.deepEqual(world.posts.map(({ ops }) => ops.map(({ type }) => type).join()), ['', 'conversations', 'conversations']);
+});
+
+await test('no delay that a hub names makes a timer fire at once', async () => {
+  const world = await new World().online();
+  const last = (type) => world.frames.filter((frame) => frame.type === type).at(-1).id;
+  const count = (type) => world.frames.filter((frame) => frame.type === type).length;
+  world.client.subscribe('news').catch(() => {});
+  await world.settled();
+  for (const retry_after_ms of [2 ** 40, -(2 ** 40)]) {
+    const before = { conversations: count('conversations'), subscribe: count('subscribe') };
+    for (const type of ['conversations', 'subscribe']) await world.say({ type: 'error', id: last(type), code: 'unavailable', message: '', temporary: true, retry_after_ms });
+    assert.deepEqual({ conversations: count('conversations'), subscribe: count('subscribe') }, before);
+    await world.pass(retry_after_ms > 0 ? 3600000 : 1000);
+    assert.ok(count('conversations') > before.conversations && count('subscribe') > before.subscribe);
+  }
 });
 
 //-- MORE --

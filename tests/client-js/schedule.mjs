@@ -2,7 +2,7 @@
 // schedule.mjs: when the JavaScript client connects again: a pure function, so each case is a row.
 
 import { backoff, newRetry, stepRetry } from '../../client/js/index.js';
-import { forgetRetry, tuneRetry } from '../../client/js/retry.js';
+import { forgetRetry, tuneRetry, waitOf } from '../../client/js/retry.js';
 import { RETRY, TIME } from '../../client/js/limits.js';
 import { Chance } from '../lib/chance.mjs';
 import { Tap } from '../lib/tap.mjs';
@@ -49,6 +49,7 @@ same(run([[{}, 0], [{}, 0], [{ alive_ms: RETRY.reset_ms - 1 }, 1900], [{ alive_m
 same(run(Array.from({ length: 2000 }, () => [{}, 30000])).at(-1), 30000, 'it backs off for ever without an overflow');
 same(tuneRetry(newRetry(), { base_ms: 0, max_ms: -1, reset_ms: 'x' }), newRetry(), 'a hub that says nonsense is not believed');
 same(tuneRetry(newRetry(), { base_ms: 5, max_ms: 50, reset_ms: 500 }), { ...newRetry(), base_ms: 5, max_ms: 50, reset_ms: 500 }, 'what welcome says counts');
+same([-5, 0, 900, 2 ** 40, NaN, 'x', undefined].map((hint_ms) => waitOf(hint_ms, 7)), [0, 0, 900, TIME.hintMax, 7, 7, 7], 'what the hub asks us to wait is within what a timer takes');
 same(forgetRetry({ ...newRetry(), attempt: 7, hasty: true }), newRetry(), 'a new network forgets what the old one taught');
 
 // A hub that restarts: its clients come back spread over the span, and not in waves.
