@@ -49,11 +49,11 @@ struct engine {
         int64_t wall_ms;
         bool has_token, token_refused;
         bool is_open;      /* the WebSocket is */
-        bool told_wait;    /* the hub named the delay */
         bool renew;        /* renew: the token is about to expire */
         int64_t goaway_ms; /* -1: none */
 
         uint64_t retry_at, welcome_at, ack_at;
+        uint64_t soonest_at; /* no hint ends the wait before this, as the hub named its delay */
         uint64_t welcomed_ms;
         int64_t acked, acked_noted, stored, window, max_frame, caught_up_count;
         bool catching_up;
@@ -126,7 +126,7 @@ static void wait_after(struct engine *engine, const struct redial_end *how, cons
                 become(engine, ENGINE_STOPPED, code, reason);
                 return;
         }
-        engine->told_wait = plan.told;
+        engine->soonest_at = plan.told ? engine->now_ms + plan.delay_ms : 0;
         engine->retry_at = engine->now_ms + plan.delay_ms + (engine->pulse.quiet ? engine->retry.backoff.max_ms : 0);
         become(engine, ENGINE_WAITING, code, reason);
 }
@@ -187,7 +187,6 @@ static int end(struct engine *engine) {
 
 static void dial(struct engine *engine) {
         engine->retry_at = 0;
-        engine->told_wait = false;
         if (!engine->has_token) {
                 engine->has_token =
                         engine->port.token(engine->port.context, engine->token_refused, engine->token, sizeof(engine->token));
@@ -646,10 +645,20 @@ static void dial_anew(struct engine *engine) {
         dial(engine);
 }
 
+/* Without what the background added to it. */
+static void end_wait_at(struct engine *engine, uint64_t at) {
+        if (at >= engine->retry_at)
+                return;
+        engine->retry_at = at;
+        become(engine, ENGINE_WAITING, 0, NULL);
+}
+
 /* Somebody looks, or the network is back: no wait that is our own, and is the link alive? */
 static void come_back(struct engine *engine, uint64_t silence_ms) {
-        if (engine->state == ENGINE_WAITING && !engine->told_wait) {
+        if (engine->state == ENGINE_WAITING && engine->soonest_at <= engine->now_ms) {
                 dial_anew(engine);
+        } else if (engine->state == ENGINE_WAITING) {
+                end_wait_at(engine, engine->soonest_at);
         } else if (engine->state == ENGINE_CONNECTING && engine->welcome_at < engine->now_ms + WELCOME_MS - STUCK_MS) {
                 engine->port.hang_up(engine->port.context);
                 forget_connection(engine);
@@ -683,7 +692,7 @@ void engine_take_token(struct engine *engine, const char *token) {
         engine->has_token = true;
         if (engine->state == ENGINE_ONLINE)
                 say_token(engine);
-        else if (engine->state == ENGINE_WAITING && !engine->told_wait)
+        else if (engine->state == ENGINE_WAITING && engine->soonest_at <= engine->now_ms)
                 dial_anew(engine); /* it may be what we waited for */
 }
 

@@ -35,7 +35,7 @@ export class Link {
   #nextId = 1;
   #heard = [];        // frames that came and are not handled yet
   #goaway = 0;
-  #told = false;      // the hub named the delay of this wait
+  #soonest = 0;       // before this no hint ends the wait, as the hub named its delay; 0: any does
   #welcomedAt = 0;
   #heardAt = 0;
   #timer;             // of the state: open, wait, or heartbeat
@@ -196,9 +196,12 @@ export class Link {
       this.#become('stopped', why);
       return;
     }
-    this.#told = plan.told;
-    const delay_ms = plan.delay_ms + (this.#quiet ? retry.max_ms : 0);
-    this.until = clock.now() + delay_ms;
+    this.#soonest = plan.told ? clock.now() + plan.delay_ms : 0;
+    this.#wait(plan.delay_ms + (this.#quiet ? retry.max_ms : 0), why);
+  }
+
+  #wait(delay_ms, why) {
+    this.until = this.#client.clock.now() + delay_ms;
     this.#become('waiting', { ...why, delay_ms, until: this.until });
     this.#setTimer(delay_ms, () => (this.state === 'waiting' ? this.#dial() : undefined));
   }
@@ -219,14 +222,17 @@ export class Link {
   }
 
   #comeBack(quiet_ms) {
-    const stuck = this.state === 'connecting' && this.#client.clock.now() - this.#dialledAt > TIME.stuck;
+    const now = this.#client.clock.now();
+    const stuck = this.state === 'connecting' && now - this.#dialledAt > TIME.stuck;
     if (this.isOnline) {
       this.#probe(quiet_ms);
       if (!this.#pinged) this.#beat();
-    } else if (stuck || (this.state === 'waiting' && !this.#told)) {
+    } else if (stuck || (this.state === 'waiting' && this.#soonest <= now)) {
       this.#leave();
       this.retry = forgetRetry(this.retry);
       this.#dial();
+    } else if (this.state === 'waiting' && this.#soonest < this.until) {
+      this.#wait(this.#soonest - now, { code: 0, reason: '' }); // without what nobody's looking added
     }
   }
 
