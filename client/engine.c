@@ -226,6 +226,8 @@ static void pump_read(struct engine *engine) {
 static void pump_report(struct engine *engine) {
         struct asked_row *request;
 
+        if (engine->report_due > engine->wall_ms + engine->report_each_ms)
+                engine->report_due = 0; /* the clock was set back */
         if (engine->report_each_ms == 0 || engine->catching_up || engine->report_due > engine->wall_ms)
                 return;
         engine->report_due = tally_report_due(engine->db, engine->report_each_ms, engine->wall_ms);

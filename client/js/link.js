@@ -333,6 +333,7 @@ export class Link {
   #beat() {
     const pingMs = isPlace(this.session.ping_ms) && this.session.ping_ms >= 1000 ? Math.min(this.session.ping_ms, TIME.hintMax) : 25000;
     const now = this.#client.clock.now();
+    if (this.#heardAt > now) this.#heardAt = now; // the clock was set back
     const due = this.#heardAt + pingMs * (this.#quiet ? QUIET_TIMES : 1) + (this.#pinged ? TIME.pong : 0);
     if (now < due) {
       this.#setTimer(due - now, () => (this.isOnline ? this.#beat() : undefined));

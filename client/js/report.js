@@ -68,7 +68,8 @@ export class Report {
   // In a turn, while online: when there is nothing more urgent to tell.
   async look() {
     const { link, metrics, clock } = this.#client;
-    if (!this.#each_ms || !link.isOnline || metrics.isBehind || clock.now() < (this.#at ?? 0) + this.#each_ms) return;
+    const since_ms = clock.now() - this.#at; // below 0: the clock was set back, and take() begins anew
+    if (!this.#each_ms || !link.isOnline || metrics.isBehind || (since_ms >= 0 && since_ms < this.#each_ms)) return;
     const batch = this.#client.batch();
     const frame = this.take(batch);
     await batch.commit();

@@ -14,7 +14,7 @@ import '../../client/js/store-file.js'; // for crypto in Node 18
 import { Tap } from '../lib/tap.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const INPUTS = ['do', 'net', 'hub', 'http', 'clock'];
+const INPUTS = ['do', 'net', 'hub', 'http', 'clock', 'wall'];
 const ARGUMENTS = new Set(['conv', 'body', 'kind', 'ref', 'of', 'seq', 'hint', 'deadline_ms', 'as', 'code', 'status', 'retry_after_ms', 'result', 'fails', 'users']);
 const OUTPUTS = ['frames', 'dials', 'waits', 'state', 'shows', 'tells', 'posts'];
 const CHECKS = ['cursor', 'outbox', 'screen', 'receipts', 'metrics'];
@@ -37,6 +37,12 @@ class Clock {
 
   clearTimeout(timer) {
     this.timers.delete(timer);
+  }
+
+  // The clock is set; timers are not moved by that.
+  set(ms) {
+    this.at += ms;
+    for (const timer of this.timers) timer.at += ms;
   }
 
   // One after another, as they come due, each with all that follows from it.
@@ -166,6 +172,7 @@ class Replay {
     if ('net' in step) return this.network(step);
     if ('hub' in step) return this.transport.onText(JSON.stringify(Array.isArray(step.hub) ? step.hub.map((frame) => this.frame(frame)) : this.frame(step.hub)));
     if ('clock' in step) return this.clock.advance(step.clock, () => this.settled());
+    if ('wall' in step) return this.clock.set(step.wall);
     if ('http' in step) return this.answer(step.http);
     return this.app(step);
   }

@@ -37,8 +37,8 @@ struct replay {
         uint64_t wake_until_ms;
         json_t *given, *names, *convs; /* names: "$m1" -> op, "#h" -> id; convs: op -> conv */
         size_t tokens_used, chance_used;
-        unsigned char made; /* ops so far */
-        int64_t wall_ms, told;
+        unsigned char made;            /* ops so far */
+        int64_t wall_ms, set_ms, told; /* set_ms: by how much the system's clock was set */
         /* what came out in this step */
         json_t *frames, *waits, *shows, *tells, *posts;
         const char *state;
@@ -48,7 +48,8 @@ struct replay {
 };
 
 static uint64_t now_of(const struct replay *replay) {
-        return MONOTONIC_START_MS + (uint64_t)(replay->wall_ms - json_integer_value(json_object_get(replay->given, "now")));
+        return MONOTONIC_START_MS +
+               (uint64_t)(replay->wall_ms - replay->set_ms - json_integer_value(json_object_get(replay->given, "now")));
 }
 
 /* ---- the port ---- */
@@ -480,6 +481,11 @@ static void http_answers(struct replay *replay, json_t *answer) {
         json_decref(whole);
 }
 
+static void set_clock(struct replay *replay, int64_t by_ms) {
+        replay->wall_ms += by_ms;
+        replay->set_ms += by_ms;
+}
+
 /* One timer after another, as they come due; who has nothing to do sleeps. */
 enum { TURNS_MAX = 100 };
 
@@ -665,6 +671,8 @@ static bool run_input(struct replay *replay, json_t *step) {
                 http_answers(replay, at);
         else if ((at = json_object_get(step, "clock")) != NULL)
                 pass_time(replay, json_integer_value(at));
+        else if ((at = json_object_get(step, "wall")) != NULL)
+                set_clock(replay, json_integer_value(at));
         else
                 return false;
         return true;
