@@ -340,7 +340,7 @@ bool ledger_page_goes_on(const struct inbound *page, const char *after) {
         struct scan_value item;
         size_t position = 0;
 
-        return page->next[0] && strcmp(page->next, after) != 0 && scan_array(page->items, &position, &item);
+        return strcmp(page->next, after) > 0 && scan_array(page->items, &position, &item);
 }
 
 void ledger_take_conversations(struct db *db, const struct inbound *page) {

@@ -299,7 +299,7 @@ static bool take_answer(struct wake *wake, struct slice body, int64_t wall_ms, u
         take_place(wake, &in);
         wake->more = in.more;
         return !in.more || wake->count > 0 || ledger_cursor(wake->db) > wake->asked ||
-               ledger_reload_is_due(wake->db); /* wake#2 */
+               (wake->reloads && ledger_reload_is_due(wake->db)); /* wake#2 */
 }
 
 static void revert_ops(struct wake *wake) {

@@ -41,6 +41,13 @@ export function isId(id) {
   return typeof id === 'string' && id !== '' && !/[\s/\p{Cc}\p{Cs}]/u.test(id) && byteLength(id) <= LIMIT.idBytes;
 }
 
+// In the order of their UTF-8, as the hub has them: that of code points, and not JavaScript's.
+export function isBehind(id, other) {
+  const [points, others] = [id, other].map((text) => Array.from(text, (c) => c.codePointAt(0)));
+  const at = points.findIndex((point, index) => point !== others[index]);
+  return at >= 0 && (at >= others.length || points[at] > others[at]);
+}
+
 export function isOp(op) {
   return typeof op === 'string' && op.length <= LIMIT.opBytes && /^[\x20-\x7e]+$/.test(op);
 }

@@ -9,7 +9,7 @@
 // What must stay true: that a reload is due is on disk with the event that made it so, until it is done. A connection that
 // is lost meanwhile begins it anew.
 import { isPlace, listOf } from './check.js';
-import { isId } from './ids.js';
+import { isBehind, isId } from './ids.js';
 import { LIMIT, TIME } from './limits.js';
 import { conversationOf, putPage, raise } from './log.js';
 import { waitOf } from './retry.js';
@@ -79,7 +79,7 @@ export class Reload {
     this.#ask(run, { type: 'conversations', ...(after !== undefined && { after }), limit: LIMIT.page }, async (reply, batch) => {
       for (const item of listOf(reply?.items)) if (isId(item.conv)) await this.#conversation(run, item, batch);
       const next = reply?.next;
-      batch.after(() => (typeof next === 'string' && next !== after && listOf(reply.items).length > 0 ? this.#page(run, next) : this.#next(run)));
+      batch.after(() => (typeof next === 'string' && isBehind(next, after ?? '') && listOf(reply.items).length > 0 ? this.#page(run, next) : this.#next(run)));
     });
   }
 

@@ -4,6 +4,7 @@
 // Calls reject with a code and nothing else does, what waits is tried again at its time, and when the store takes something again, all goes on.
 
 import assert from 'node:assert/strict';
+import { isBehind } from '../../client/js/ids.js';
 import { MemoryStore, openClient } from '../../client/js/index.js';
 import '../../client/js/store-file.js'; // for crypto in Node 18
 import { Tap } from '../lib/tap.mjs';
@@ -223,6 +224,11 @@ await test('no delay that a hub names makes a timer fire at once', async () => {
     await world.pass(retry_after_ms > 0 ? 3600000 : 1000);
     assert.ok(count('conversations') > before.conversations && count('subscribe') > before.subscribe);
   }
+});
+
+await test('ids are in the order in which the hub gives them, so its pages go on and never round', async () => {
+  const ids = ['', 'a', 'aa', 'b', 'ä', '\uffee', '\u{1f600}', 'a\u{1f600}', 'a\uffee'];
+  for (const id of ids) for (const other of ids) assert.equal(isBehind(id, other), Buffer.compare(Buffer.from(id), Buffer.from(other)) > 0, `${id} and ${other}`);
 });
 
 //-- MORE --
