@@ -20,6 +20,7 @@ enum asked_kind {
         ASKED_LATEST,        /* the latest page of history, likewise */
         ASKED_REPORT,
         ASKED_SUBSCRIBE,
+        ASKED_WATCH,
         ASKED_AUTH,
         ASKED_PING,
         ASKED_BY_APP,

@@ -34,6 +34,7 @@ enum {
         ACK_MS = 200,
         ACK_SHARE = 4,         /* of the window: then at once */
         PING_MAX_MS = 3600000, /* of welcome; more is as good as never */
+        AGAIN_MS = 1000,       /* until what the hub refused for now is asked for again, if it named no delay */
         FRAME_BYTES = 1 << 20,
 };
 
@@ -245,7 +246,7 @@ static void pump_report(struct engine *engine) {
 
 static void pump_online(struct engine *engine) {
         reload_pump(&engine->reload, engine->db, engine->now_ms, &engine->asked, &engine->out);
-        follow_pump(&engine->follow, engine->db, &engine->asked, &engine->out);
+        follow_pump(&engine->follow, engine->db, engine->now_ms, &engine->asked, &engine->out);
         pump_read(engine);
         carrier_pump(&engine->carrier, engine->db, engine->now_ms, engine->wall_ms, &engine->asked, &engine->out);
         pump_report(engine);
@@ -355,6 +356,14 @@ static void on_numbered(struct engine *engine, const struct inbound *in) {
                 engine->ack_at = engine->now_ms + ACK_MS;
 }
 
+/* The hub cannot have it now: a channel, or ("") the users. */
+static void follow_again(struct engine *engine, const struct inbound *in, const char *conv) {
+        uint64_t wait_ms = (uint64_t)errand_wait_ms(0, in->has_hint ? in->hint_ms : AGAIN_MS, 0);
+
+        if (follow_refused(&engine->follow, conv, engine->now_ms + wait_ms))
+                db_fail(engine->db, -ENOMEM);
+}
+
 static void on_error(struct engine *engine, const struct inbound *in, struct asked_row *request) {
         if (!request) {
                 if (in->conv[0])
@@ -376,6 +385,12 @@ static void on_error(struct engine *engine, const struct inbound *in, struct ask
         case ASKED_SUBSCRIBE:
                 if (!in->temporary)
                         ledger_end_subscription(engine->db, request->name, in->raw);
+                else
+                        follow_again(engine, in, request->name);
+                break;
+        case ASKED_WATCH:
+                if (in->temporary)
+                        follow_again(engine, in, "");
                 break;
         default:
                 break;
@@ -440,7 +455,7 @@ static bool is_for_app(const struct inbound *in, enum asked_kind asked) {
         case INBOUND_ERROR:
                 return asked != ASKED_SEND;
         default:
-                return asked == ASKED_BY_APP;
+                return asked == ASKED_BY_APP || asked == ASKED_WATCH;
         }
 }
 
@@ -570,6 +585,8 @@ uint64_t engine_due(const struct engine *engine) {
         sooner(&due_ms, engine->ack_at);
         sooner(&due_ms, pulse_due_ms(&engine->pulse));
         sooner(&due_ms, engine->reload.again_ms);
+        if (engine->state == ENGINE_ONLINE)
+                sooner(&due_ms, follow_due_ms(&engine->follow));
         if (engine->report_due > engine->wall_ms &&
             engine->state == ENGINE_ONLINE) /* what is overdue waits for caught_up, or a place */
                 sooner(&due_ms, due_at(engine, engine->report_due));

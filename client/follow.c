@@ -14,14 +14,15 @@
 
 void follow_deinit(struct follow *follow) {
         free(follow->users);
-        follow->users = NULL;
-        follow->users_count = 0;
+        free(follow->refused);
+        *follow = (struct follow){ .users = NULL };
 }
 
 void follow_begin(struct follow *follow) {
         follow->conv[0] = '\0';
         follow->says_convs = true;
         follow->users_said = 0;
+        follow->refused_count = 0;
 }
 
 /* ---- channels ---- */
@@ -94,7 +95,7 @@ static size_t find_user(const struct follow *follow, const char *user) {
 static void say_users(struct follow *follow, struct asked *asked, struct buf *out) {
         while (follow->users_said < follow->users_count) {
                 size_t count = follow->users_count - follow->users_said;
-                struct asked_row *request = asked_add(asked, ASKED_BY_APP, "");
+                struct asked_row *request = asked_add(asked, ASKED_WATCH, "");
 
                 if (!request)
                         return;
@@ -104,7 +105,62 @@ static void say_users(struct follow *follow, struct asked *asked, struct buf *ou
         }
 }
 
-void follow_pump(struct follow *follow, struct db *db, struct asked *asked, struct buf *out) {
+/* ---- what was refused for now ---- */
+
+int follow_refused(struct follow *follow, const char *conv, uint64_t until_ms) {
+        struct follow_refusal *refused = realloc(follow->refused, (follow->refused_count + 1) * sizeof(*refused));
+
+        if (!refused)
+                return -ENOMEM;
+        follow->refused = refused;
+        refused += follow->refused_count++;
+        refused->until_ms = until_ms;
+        snprintf(refused->conv, sizeof(refused->conv), "%s", conv);
+        return 0;
+}
+
+uint64_t follow_due_ms(const struct follow *follow) {
+        uint64_t due_ms = 0;
+
+        for (size_t i = 0; i < follow->refused_count; i++)
+                if (follow->refused[i].until_ms && (due_ms == 0 || follow->refused[i].until_ms < due_ms))
+                        due_ms = follow->refused[i].until_ms;
+        return due_ms;
+}
+
+/* A channel that may have been left meanwhile. False: there is no place. */
+static bool say_channel_again(struct db *db, const char *conv, struct asked *asked, struct buf *out) {
+        struct sqlite3_stmt *rows =
+                db_query(db, "SELECT since, since_epoch FROM conversations WHERE subscribed = 1 AND conv = ?", "t", conv);
+        char epoch[INBOUND_WORD_BYTES];
+        bool said = true;
+
+        if (db_next(db, rows)) {
+                snprintf(epoch, sizeof(epoch), "%s", db_is_null(rows, 1) ? "" : db_text(rows, 1).ptr);
+                said = say_channel(asked, out, conv, epoch, db_int(rows, 0));
+        }
+        db_done(rows);
+        return said;
+}
+
+static void say_refused(struct follow *follow, struct db *db, uint64_t now_ms, struct asked *asked, struct buf *out) {
+        for (size_t i = follow->refused_count; i-- > 0;) {
+                struct follow_refusal *refusal = &follow->refused[i];
+
+                if (refusal->until_ms > now_ms)
+                        continue;
+                if (!refusal->conv[0]) {
+                        follow->users_said = 0; /* all of them: who is watched already is told of once more */
+                } else if (!say_channel_again(db, refusal->conv, asked, out)) {
+                        refusal->until_ms = 0;
+                        continue;
+                }
+                *refusal = follow->refused[--follow->refused_count];
+        }
+}
+
+void follow_pump(struct follow *follow, struct db *db, uint64_t now_ms, struct asked *asked, struct buf *out) {
+        say_refused(follow, db, now_ms, asked, out);
         if (follow->says_convs)
                 say_channels(follow, db, asked, out);
         say_users(follow, asked, out);

@@ -41,8 +41,8 @@ bool ledger_reload_is_due(struct db *db);
 /* Which listing this is: one that began later, here or in another process, makes its end worth nothing, and reload stays due. */
 int64_t ledger_conversations_begin(struct db *db);
 void ledger_take_conversations(struct db *db, const struct inbound *page);
-/* There is a page behind this one, which was asked for by after ("": the first). It is above, byte by byte: no hub makes us go round
- * in circles. */
+/* There is a page behind this one, which was asked for by after ("": the first). It is above, byte by byte: no hub makes us go
+ * round in circles. */
 bool ledger_page_goes_on(const struct inbound *page, const char *after);
 void ledger_conversations_end(struct db *db, int64_t listing);
 /* A conversation whose latest page is to be asked for: false if there is none. */

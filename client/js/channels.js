@@ -78,9 +78,13 @@ export class Channels {
     });
   }
 
+  // In this session: the next one asks by itself.
   #again(conv, wait_ms) {
+    const { link } = this.#client;
+    const { session } = link;
     this.#client.clock.setTimeout(() => this.#client.turn(() => {
-      if (this.places.has(conv) && this.#client.link.isOnline) this.#ask(conv, () => {}, () => {});
+      const isWanted = this.places.has(conv) && !this.places.get(conv).ended;
+      if (isWanted && link.isOnline && link.session === session) this.#ask(conv, () => {}, () => {});
     }), waitOf(wait_ms, TIME.again));
   }
 

@@ -25,6 +25,7 @@ import { Outbox } from './outbox.js';
 import { Reading } from './reading.js';
 import { Reload } from './reload.js';
 import { Report } from './report.js';
+import { waitOf } from './retry.js';
 import { Sync } from './sync.js';
 import { systemClock, webSocketDial } from './transport.js';
 import { Turns } from './turns.js';
@@ -450,7 +451,18 @@ export class Client {
     this.#ask({ type: 'watch', users }).then(({ presence }) => {
       for (const each of listOf(presence)) this.emit('presence', each);
       resolve(listOf(presence));
-    }).catch(reject);
+    }).catch((error) => {
+      if (error.temporary) this.#watchAgain(users, error.retry_after_ms);
+      reject(error);
+    });
+  }
+
+  // Those who are watched still; in this session, as the next one asks for all.
+  #watchAgain(users, wait_ms) {
+    const { session } = this.link;
+    this.clock.setTimeout(() => this.turn(() => {
+      if (this.link.session === session) this.#watch(users.filter((user) => this.#watched.has(user)), () => {}, () => {});
+    }), waitOf(wait_ms, TIME.again));
   }
 
   async unwatch(users) {

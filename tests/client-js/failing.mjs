@@ -231,6 +231,4 @@ await test('ids are in the order in which the hub gives them, so its pages go on
   for (const id of ids) for (const other of ids) assert.equal(isBehind(id, other), Buffer.compare(Buffer.from(id), Buffer.from(other)) > 0, `${id} and ${other}`);
 });
 
-//-- MORE --
-
 tap.finish();
