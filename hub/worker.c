@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -64,8 +65,9 @@ struct worker {
         uint64_t flushed_ms;
         uint64_t idle_ns, idle_at_ns;   /* for the share of time the loop sleeps */
         uint64_t drain_ends_ms;
-        uint64_t turn_at_ns, turn_idle_ns; /* when the present turn of the loop began */
-        uint64_t longest_from_ns, longest_us, longest_before_us; /* the longest turn in this span of time and in the one before */
+        uint64_t turn_at_ns, turn_idle_ns, turn_cpu_ns; /* when the present turn of the loop began */
+        uint64_t longest_from_ns;                   /* the longest turn in this span of time and in the one before, by the clock and by CPU */
+        uint64_t longest_us, longest_before_us, longest_cpu_us, longest_cpu_before_us;
         bool behind;                    /* the last flush left some for the next one */
         bool announced, ending;
 };
@@ -106,21 +108,33 @@ static void worker_consider_flush(struct worker *worker) {
                 worker_flush(worker);
 }
 
+static uint64_t worker_cpu_ns(void) {
+        struct timespec time = { 0 };
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+        return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
 /* The time since the turn before, less what the loop slept. */
 static void worker_measure_turn(struct worker *worker) {
         uint64_t idle_ns = uv_metrics_idle_time(&worker->loop), now_ns = uv_hrtime();
         uint64_t turn_us = (now_ns - worker->turn_at_ns - (idle_ns - worker->turn_idle_ns)) / 1000;
+        uint64_t cpu_ns = worker_cpu_ns(), turn_cpu_us = (cpu_ns - worker->turn_cpu_ns) / 1000;
         if (worker->turn_at_ns && turn_us > worker->longest_us)
                 worker->longest_us = turn_us;
+        if (worker->turn_at_ns && turn_cpu_us > worker->longest_cpu_us)
+                worker->longest_cpu_us = turn_cpu_us;
+        worker->turn_cpu_ns = cpu_ns;
         worker->turn_at_ns = now_ns;
         worker->turn_idle_ns = idle_ns;
         bool over = now_ns > worker->longest_from_ns + (uint64_t)WORKER_LONGEST_S * 1000000000;
         if (over) {
                 worker->longest_from_ns = now_ns;
                 worker->longest_before_us = worker->longest_us;
-                worker->longest_us = 0;
+                worker->longest_cpu_before_us = worker->longest_cpu_us;
+                worker->longest_us = worker->longest_cpu_us = 0;
         }
         metrics_set(TURN_US, worker->longest_us > worker->longest_before_us ? worker->longest_us : worker->longest_before_us);
+        metrics_set(TURN_CPU_US, worker->longest_cpu_us > worker->longest_cpu_before_us ? worker->longest_cpu_us : worker->longest_cpu_before_us);
 }
 
 /* The loop does not sleep on what is left for its next turn; for what the window gathers it does. */
