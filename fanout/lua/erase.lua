@@ -10,7 +10,10 @@ local ERASE_ENTRIES, ERASE_READ = 512, 32
 -- b1_erase: one step of it.   KEYS conv, log, states   gives 1 if there is more to do
 redis.register_function('b1_erase', function(keys, args)
   local low = tonumber(redis.call('HGET', keys[1], 'er') or nil)
-  for _ = 1, low and ERASE_ENTRIES / ERASE_READ or 0 do
+  if not low then
+    return 0
+  end
+  for _ = 1, ERASE_ENTRIES / ERASE_READ do
     local first, entries = log_range(keys[2], low, ERASE_READ)
     for i, entry in ipairs(entries) do
       local kept = redacted(keys[3], text(first + i - 1), entry)
@@ -24,10 +27,8 @@ redis.register_function('b1_erase', function(keys, args)
       return 0
     end
   end
-  if low then
-    redis.call('HSET', keys[1], 'er', text(low))
-  end
-  return low and 1 or 0
+  redis.call('HSET', keys[1], 'er', text(low))
+  return 1
 end)
 
 -- b1_erased: remembers that a text is erased now, which the file of the store holds on; or asks if that was so long ago.

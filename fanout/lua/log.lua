@@ -58,9 +58,10 @@ local function log_cut(log_key, first)
     return
   end
   redis.call('LTRIM', log_key, text(first - base - 1), -1)
-  if redis.call('LLEN', log_key) == 1 then
+  local length = redis.call('LLEN', log_key)
+  if length == 1 then
     redis.call('UNLINK', log_key)
-  elseif redis.call('EXISTS', log_key) == 1 then
+  elseif length > 1 then
     redis.call('LSET', log_key, 0, text(first - 1))
   end
 end
