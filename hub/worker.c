@@ -49,6 +49,11 @@ enum {
         WORKER_LONGEST_S = 5,
 };
 
+/* The longest turn of the loop in this span of time, and in the one before. */
+struct worker_longest {
+        uint64_t us, before_us;
+};
+
 struct worker {
         struct hub hub; /* first */
         const struct worker_options *options;
@@ -66,8 +71,8 @@ struct worker {
         uint64_t idle_ns, idle_at_ns;   /* for the share of time the loop sleeps */
         uint64_t drain_ends_ms;
         uint64_t turn_at_ns, turn_idle_ns, turn_cpu_ns; /* when the present turn of the loop began */
-        uint64_t longest_from_ns;                   /* the longest turn in this span of time and in the one before, by the clock and by CPU */
-        uint64_t longest_us, longest_before_us, longest_cpu_us, longest_cpu_before_us;
+        uint64_t longest_from_ns;
+        struct worker_longest longest, longest_cpu; /* turns by the clock, and by CPU */
         bool behind;                    /* the last flush left some for the next one */
         bool announced, ending;
 };
@@ -108,6 +113,17 @@ static void worker_consider_flush(struct worker *worker) {
                 worker_flush(worker);
 }
 
+/* Notes one turn, then begins a new span if this one is over. Returns the longest of both. */
+static uint64_t worker_longest(struct worker_longest *longest, uint64_t turn_us, bool over) {
+        if (turn_us > longest->us)
+                longest->us = turn_us;
+        if (over) {
+                longest->before_us = longest->us;
+                longest->us = 0;
+        }
+        return longest->us > longest->before_us ? longest->us : longest->before_us;
+}
+
 static uint64_t worker_cpu_ns(void) {
         struct timespec time = { 0 };
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -119,22 +135,16 @@ static void worker_measure_turn(struct worker *worker) {
         uint64_t idle_ns = uv_metrics_idle_time(&worker->loop), now_ns = uv_hrtime();
         uint64_t turn_us = (now_ns - worker->turn_at_ns - (idle_ns - worker->turn_idle_ns)) / 1000;
         uint64_t cpu_ns = worker_cpu_ns(), turn_cpu_us = (cpu_ns - worker->turn_cpu_ns) / 1000;
-        if (worker->turn_at_ns && turn_us > worker->longest_us)
-                worker->longest_us = turn_us;
-        if (worker->turn_at_ns && turn_cpu_us > worker->longest_cpu_us)
-                worker->longest_cpu_us = turn_cpu_us;
+        bool over = now_ns > worker->longest_from_ns + (uint64_t)WORKER_LONGEST_S * 1000000000;
+        if (worker->turn_at_ns) {
+                metrics_set(TURN_US, worker_longest(&worker->longest, turn_us, over));
+                metrics_set(TURN_CPU_US, worker_longest(&worker->longest_cpu, turn_cpu_us, over));
+        }
+        if (over)
+                worker->longest_from_ns = now_ns;
         worker->turn_cpu_ns = cpu_ns;
         worker->turn_at_ns = now_ns;
         worker->turn_idle_ns = idle_ns;
-        bool over = now_ns > worker->longest_from_ns + (uint64_t)WORKER_LONGEST_S * 1000000000;
-        if (over) {
-                worker->longest_from_ns = now_ns;
-                worker->longest_before_us = worker->longest_us;
-                worker->longest_cpu_before_us = worker->longest_cpu_us;
-                worker->longest_us = worker->longest_cpu_us = 0;
-        }
-        metrics_set(TURN_US, worker->longest_us > worker->longest_before_us ? worker->longest_us : worker->longest_before_us);
-        metrics_set(TURN_CPU_US, worker->longest_cpu_us > worker->longest_cpu_before_us ? worker->longest_cpu_us : worker->longest_cpu_before_us);
 }
 
 /* The loop does not sleep on what is left for its next turn; for what the window gathers it does. */
