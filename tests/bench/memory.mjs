@@ -6,7 +6,7 @@
 // Rooms of four, whose members each have one device. Everything goes in through the hub; the figures are differences of Redis' used_memory
 // (allocator included, buffers of connections not) between steps in which one thing was added or taken away. The table of all keys grows in
 // powers of two, which would drown the rest, so each key is counted with 12 bytes of it. A message is counted with all that
-// belongs to it: entry, op, four pointers. What time does, is done here at once: ops are deleted, conversations made silent.
+// belongs to it: entry, op, four pointers. What time does, is done here at once: ops are deleted.
 
 import { writeFileSync } from 'node:fs';
 import { randomBytes, randomUUID } from 'node:crypto';
@@ -169,11 +169,6 @@ say('a message that all have acknowledged', withRooms, acknowledged, rooms * mes
 await script("for _, key in ipairs(redis.call('KEYS', '*:o:*')) do redis.call('DEL', key) end return { ok = '' }");
 const aged = await look();
 say('a message whose op is forgotten, after 7 to 14 days', withRooms, aged, rooms * messages, 300);
-
-await script("for _, key in ipairs(redis.call('KEYS', '*:c:*')) do redis.call('HSET', key, 'at', '1') end return { ok = '' }");
-await walked();
-const silent = await look();
-say('and whose conversation is silent', withRooms, silent, rooms * messages, 300);
 
 writeFileSync(settings, '[retention]\nwalk = 500ms\nlog_delivered_age = 1ms\n');
 for (const { pid } of hub.workers()) process.kill(pid, 'SIGHUP');

@@ -216,7 +216,7 @@ bool keyspace_next(struct keyspace *keys, struct slice key, const void **positio
         return true;
 }
 
-/* ---- lists, streams, sorted sets ---- */
+/* ---- lists, sorted sets ---- */
 
 static struct value *find_items(struct keyspace *keys, struct slice key) {
         struct value *value = find(keys, key);

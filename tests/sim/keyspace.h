@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * keyspace.h: the keys of a Redis in memory, as far as fanout/lua uses them: strings, hashes, lists, streams, sorted sets, expiry.
+ * keyspace.h: the keys of a Redis in memory, as far as fanout/lua uses them: strings, hashes, lists, sorted sets, expiry.
  *
  * Fields of a hash keep the order in which they came. Keys and values are copied in; what is handed out is borrowed until the
  * next change. A key of the wrong type is a bug of ours and stops the process.
