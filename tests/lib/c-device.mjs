@@ -9,7 +9,7 @@
 import { createInterface } from 'node:readline';
 import { dirname, join } from 'node:path';
 import { Proxy } from '../client/proxy.mjs';
-import { Disconnected, Refused } from './device.mjs';
+import { allConversations, Disconnected, Refused } from './device.mjs';
 import { findProgram } from './hub.mjs';
 import { makeFolder, start } from './started.mjs';
 import { DEADLINE_MS, Watched, eventually } from './until.mjs';
@@ -198,14 +198,8 @@ export class CDevice extends Watched {
     this.changed();
   }
 
-  async conversations() {
-    const items = [];
-    for (let after; ;) {
-      const page = await this.request('conversations', { after, limit: 200 });
-      items.push(...page.items);
-      if (!page.next || page.items.length === 0) return items;
-      after = page.next;
-    }
+  conversations() {
+    return allConversations(this);
   }
 
   // As an app that shows all of each conversation.

@@ -32,6 +32,17 @@ export class Refused extends Error {
 
 export class Disconnected extends Error {}
 
+// All pages of the list; device has request().
+export async function allConversations(device) {
+  const items = [];
+  for (let after; ; ) {
+    const page = await device.request('conversations', { after, limit: 200 });
+    items.push(...page.items);
+    if (page.next === undefined || page.next === null || page.items.length === 0) return items;
+    after = page.next;
+  }
+}
+
 export class Device extends Watched {
   #socket;
   #nextId = 1;
@@ -387,14 +398,8 @@ export class Device extends Watched {
   }
 
   // Every page of the list of conversations.
-  async conversations() {
-    const items = [];
-    for (let after; ; ) {
-      const page = await this.request('conversations', { after, limit: 200 });
-      items.push(...page.items);
-      if (page.next === undefined || page.next === null || page.items.length === 0) return items;
-      after = page.next;
-    }
+  conversations() {
+    return allConversations(this);
   }
 
   // After a gap or a reset: what the numbered events no longer tell is loaded by conversations and history.

@@ -10,7 +10,7 @@ import WebSocket from 'ws';
 import { MemoryStore, openClient } from '../../client/js/index.js';
 import '../../client/js/store-file.js'; // for crypto in Node 18
 import { webSocketDial } from '../../client/js/transport.js';
-import { Disconnected, Refused } from './device.mjs';
+import { allConversations, Disconnected, Refused } from './device.mjs';
 import { DEADLINE_MS, Watched } from './until.mjs';
 
 const TRACE_FRAMES = 60;
@@ -244,14 +244,8 @@ export class JsDevice extends Watched {
     this.changed();
   }
 
-  async conversations() {
-    const items = [];
-    for (let after; ;) {
-      const page = await this.request('conversations', { after, limit: 200 });
-      items.push(...page.items);
-      if (!page.next || page.items.length === 0) return items;
-      after = page.next;
-    }
+  conversations() {
+    return allConversations(this);
   }
 
   // As an app that shows all of each conversation.
