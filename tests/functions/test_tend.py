@@ -171,16 +171,30 @@ class Logs(Tend):
 
     def test_nothing_of_a_drained_conversation_is_left_but_what_it_needs(self):
         self.store.append('c', 'ann', 'next', NAMES)
-        fields = ['epoch', 'kind', 'mv', 'seq']
-        self.store.tend_conv('c', 1)
         self.link('DEL', key('l', 'c'))
+        self.latest_was(self.now() - 1000)
         self.store.tend_conv('c', 1)
-        self.assertIn('oa', self.link('HGETALL', key('c', 'c'))[::2])  # its op is remembered
+        self.assertIn('oa', self.fields())  # its op is remembered
         self.link('DEL', key('o', 'c'))
         self.store.tend_conv('c', 1)
-        self.assertEqual(sorted(self.link('HGETALL', key('c', 'c'))[::2]), fields)
+        self.assertEqual(self.fields(), ['epoch', 'kind', 'mv', 'seq'])
         self.assertEqual(self.store.append('c', 'ann', 'again', NAMES)[:2], ['ok', 12])
         self.assertEqual(self.store.append('c', 'ann', 'again', NAMES)[:2], ['dup', 12])
+
+    def test_the_time_of_a_drained_conversation_stays_while_it_is_ahead_of_the_clock(self):
+        self.link('DEL', key('l', 'c'))
+        ahead = self.now() + 1000000
+        self.latest_was(ahead)
+        self.store.tend_conv('c', 1)
+        self.assertIn('at', self.fields())
+        self.assertEqual(self.store.append('c', 'ann', 'next', NAMES)[2], ahead)
+
+    def fields(self):
+        return sorted(self.link('HGETALL', key('c', 'c'))[::2])
+
+    def latest_was(self, at):
+        """A test takes less than a millisecond, or longer: so it says when the latest entry came."""
+        self.link('HSET', key('c', 'c'), 'at', at)
 
     def test_unknown_and_deleted_conversations_are_nothing(self):
         self.assertEqual(self.store.tend_conv('x', 1), ['', 0, 0, 0, 0])
