@@ -23,7 +23,7 @@ await onStage(async (stage) => {
   const apns = await stage.apns(), google = await stage.google(), web = await stage.browsers(), hook = await stage.receiver({ critical: true });
   const configure = () => writeFileSync(stage.configure(), `[push]\ndelay_ms = ${DELAY_MS}\n${sections(stage.sections)}`);
   configure();
-  const hub = await new Hub({ workers: 1, args: ['--config', stage.file], env: { BELFRY_DRAIN: '1s' } }).start();
+  const hub = await new Hub({ workers: 1, args: ['--config', stage.file], env: { BELFRY_DRAIN: '4s' } }).start();
   const { api } = hub;
   let users = 0;
 

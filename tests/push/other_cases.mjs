@@ -6,6 +6,7 @@ import { Webhook } from 'standardwebhooks';
 import { fcmError } from '../fakes/google.mjs';
 import { authority, countClasses, expect, expectClass, job, keys, onStage, OTHER_SECRET, SECRET, vapidPoint } from './stage.mjs';
 import { point } from '../fakes/certificate.mjs';
+import { eventually } from '../lib/until.mjs';
 
 const manyFcm = (count, more) => Array.from({ length: count }, () => job.fcm(more));
 
@@ -31,14 +32,19 @@ export const otherCases = [
 
   ['fcm: a hundred at once ask for one access token, which is renewed before it ends', () => onStage(async (stage) => {
     const google = await stage.google({ lives_s: 304 }), driver = stage.drive();
+    let calls;
+    google.plan(({ path }) => {
+      if (path !== '/token') calls ??= google.tokenCalls; // all hundred had been waiting for it
+    });
+    const started = Date.now();
     expect((await driver.sendAll(manyFcm(100))).every((o) => o.class === 'accepted'), 'all accepted');
-    expect(google.tokenCalls === 1, 'one call', google.tokenCalls);
+    expect(calls === 1, 'one call', calls);
     // Of 304 s it serves for four, and then is asked for ahead while the old one goes on serving.
     let refused = 0;
-    const end = Date.now() + 20_000;
-    while (google.tokenCalls < 2 && Date.now() < end)
+    while (google.tokenCalls < 2 && Date.now() - started < 20_000)
       refused += (await driver.sendAll(manyFcm(5))).filter((o) => o.class !== 'accepted').length;
-    expect(google.tokenCalls === 2 && refused === 0, 'renewed ahead', google.tokenCalls, refused);
+    const most = 2 + (Date.now() - started) / 4000; // more only where the machine takes longer than one serves
+    expect(google.tokenCalls >= 2 && google.tokenCalls <= most && refused === 0, 'renewed ahead', google.tokenCalls, refused);
   })],
 
   ['fcm: a token that Google forgot is renewed once for all, and each push sent once more', () => onStage(async (stage) => {
@@ -308,8 +314,13 @@ export const otherCases = [
     const hook = await stage.receiver(), driver = stage.drive();
     const held = [];
     hook.plan(() => new Promise((resolve) => held.push(() => resolve({ status: 200 }))));
-    const sending = driver.sendAll(Array.from({ length: 1500 }, () => job.webhook()));
-    await hook.until(() => held.length > 0, 'one is held');
+    let deferred = 0;
+    const sending = Promise.all(Array.from({ length: 1500 }, async () => {
+      const outcome = await driver.send(job.webhook());
+      deferred += outcome.class === 'deferred';
+      return outcome;
+    }));
+    await eventually(() => held.length > 0 && deferred > 0, 'while one is held the queue is full');
     hook.plan(() => ({ status: 200 }));
     for (const go of held) go();
     const counts = countClasses(await sending);
