@@ -182,8 +182,8 @@ const ephemera = [
         types();
         return Date.now() > began + 3000;
       }, 'ann has typed for three seconds');
-      const typed_ms = Date.now() - began;
       await scene.sayUntil(() => scene.ask(ann, 'signal', { conv, body: 'so far' }), () => bob.frames.signal.length > 0, 'what was said behind it comes');
+      const typed_ms = Date.now() - began; // until the hub had heard all of it
       const on = bob.frames.typing.filter((each) => each.active);
       expect(on.length <= 1 + Math.floor(typed_ms / 1900), () => `in ${typed_ms} ms bob heard ${told(on)}`);
       await ann.send(conv, 'hello');

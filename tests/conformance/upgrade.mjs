@@ -160,8 +160,8 @@ const helloCases = [
   {
     name: 'who says nothing is closed with 4408 in time',
     async run(bench) {
+      const started = Date.now(); // before its time begins, as the answer to the upgrade may come late
       const raw = await bench.upgraded();
-      const started = Date.now();
       const { code } = await raw.over();
       expect(code === 4408, `it was closed with ${code}`);
       expect(Date.now() - started >= bench.helloMs * 0.8, `it had only ${Date.now() - started} ms`);

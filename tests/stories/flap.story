@@ -1,6 +1,6 @@
 # flap.story: who loses the connection for a moment was never offline
 nodes n1 n2
-with grace 1s
+with grace 3s
 alice.phone on n1; bob.phone, carol.phone on n2; all in #room
 alice.phone watches bob and carol, sees bob online, sees carol online
 bob.phone   flickers, flickers
