@@ -2,6 +2,7 @@
 // api.mjs: the hub's HTTP API as the app's backend calls it (PROTOCOL section 7).
 
 import http from 'node:http';
+import { DEADLINE_MS } from './until.mjs';
 
 export class ApiError extends Error {
   constructor(method, path, status, body) {
@@ -21,7 +22,7 @@ export function listenToAnswers(heard) {
 
 // One request; any status is an answer, only a broken connection is an error. `body` may be an object or raw bytes. Without an
 // agent each has a connection of its own, so that none fails for what another did to a connection that was kept.
-export function request(base, method, path, { key, headers = {}, body, timeout_ms = 15000, agent = false } = {}) {
+export function request(base, method, path, { key, headers = {}, body, timeout_ms = DEADLINE_MS, agent = false } = {}) {
   const bytes = body === undefined ? undefined : Buffer.isBuffer(body) || typeof body === 'string' ? Buffer.from(body) : Buffer.from(JSON.stringify(body));
   const all = { ...(key ? { authorization: `Bearer ${key}` } : {}), ...(bytes ? { 'content-type': 'application/json', 'content-length': bytes.length } : {}), ...headers };
   for (const name of Object.keys(all)) if (all[name] === undefined) delete all[name];

@@ -5,7 +5,7 @@ import { createConnection } from 'node:net';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFolder, start } from './started.mjs';
-import { eventually } from './until.mjs';
+import { DEADLINE_MS, eventually } from './until.mjs';
 
 export class Redis {
   constructor(folder = makeFolder('redis')) {
@@ -48,7 +48,7 @@ export function redisCommand(path, ...words) {
   return new Promise((resolve, reject) => {
     const socket = createConnection(path);
     let text = '';
-    socket.setTimeout(5000, () => socket.destroy(new Error(`${words[0]}: Redis does not answer`)));
+    socket.setTimeout(DEADLINE_MS, () => socket.destroy(new Error(`${words[0]}: Redis does not answer`)));
     socket.on('error', reject);
     socket.on('data', (bytes) => {
       text += bytes;
