@@ -12,7 +12,7 @@ import { Proxy } from '../client/proxy.mjs';
 import { allConversations, Disconnected, Refused } from './device.mjs';
 import { findProgram } from './hub.mjs';
 import { makeFolder, start } from './started.mjs';
-import { DEADLINE_MS, Watched, eventually } from './until.mjs';
+import { DEADLINE_MS, Watched, eventually, when } from './until.mjs';
 
 const TRACE_LINES = 60;
 
@@ -279,8 +279,9 @@ export class CDevice extends Watched {
 
   #onTyping({ conv, user, active, ttl_ms }) {
     if (!this.typing.has(conv)) this.typing.set(conv, new Map());
-    this.typing.get(conv).set(user, active ? Date.now() + ttl_ms : 0);
-    if (active) setTimeout(() => this.changed(), ttl_ms + 1).unref();
+    const ends_ms = active ? Date.now() + ttl_ms : 0;
+    this.typing.get(conv).set(user, ends_ms);
+    when(ends_ms, () => this.changed());
   }
 
   isTyping(conv, user) {

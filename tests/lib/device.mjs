@@ -14,7 +14,7 @@
 import { randomUUID } from 'node:crypto';
 import WebSocket from 'ws';
 import { request } from './api.mjs';
-import { DEADLINE_MS, Watched } from './until.mjs';
+import { DEADLINE_MS, Watched, when } from './until.mjs';
 
 const TRACE_FRAMES = 60;
 const REPLY_MS = 8000; // no answer for so long: the send is repeated with its op
@@ -583,8 +583,9 @@ export class Device extends Watched {
       case 'typing': {
         if (!this.typing.has(frame.conv)) this.typing.set(frame.conv, new Map());
         if (frame.active) {
-          this.typing.get(frame.conv).set(frame.user, Date.now() + frame.ttl_ms);
-          setTimeout(() => this.changed(), frame.ttl_ms + 1).unref();
+          const ends_ms = Date.now() + frame.ttl_ms;
+          this.typing.get(frame.conv).set(frame.user, ends_ms);
+          when(ends_ms, () => this.changed());
         } else {
           this.typing.get(frame.conv).delete(frame.user);
         }

@@ -199,7 +199,7 @@ await tap.run('typing ends with its time or with the message', async () => {
   const puppet = await Puppet.make();
   const { device } = puppet;
   await puppet.tell({ type: 'typing', conv: 'c', user: 'ann', active: true, ttl_ms: 30 });
-  await device.until(() => !device.isTyping('c', 'ann'), 'it ends by itself', 1000);
+  await device.until(() => !device.isTyping('c', 'ann'), 'it ends by itself');
   await puppet.tell({ type: 'typing', conv: 'c', user: 'ann', active: true, ttl_ms: 60000 });
   if (!device.isTyping('c', 'ann')) throw new Error('it is not seen');
   await puppet.tell(message(1, 1));

@@ -11,7 +11,7 @@ import { MemoryStore, openClient } from '../../client/js/index.js';
 import '../../client/js/store-file.js'; // for crypto in Node 18
 import { webSocketDial } from '../../client/js/transport.js';
 import { allConversations, Disconnected, Refused } from './device.mjs';
-import { DEADLINE_MS, Watched } from './until.mjs';
+import { DEADLINE_MS, Watched, when } from './until.mjs';
 
 const TRACE_FRAMES = 60;
 
@@ -288,8 +288,9 @@ export class JsDevice extends Watched {
 
   #onTyping({ conv, user, active, ttl_ms }) {
     if (!this.typing.has(conv)) this.typing.set(conv, new Map());
-    this.typing.get(conv).set(user, active ? Date.now() + ttl_ms : 0);
-    if (active) setTimeout(() => this.changed(), ttl_ms + 1).unref();
+    const ends_ms = active ? Date.now() + ttl_ms : 0;
+    this.typing.get(conv).set(user, ends_ms);
+    when(ends_ms, () => this.changed());
   }
 
   isTyping(conv, user) {

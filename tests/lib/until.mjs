@@ -71,3 +71,11 @@ export async function eventually(ask, sentence, { deadline_ms = DEADLINE_MS, eve
 export function pause(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms)); // pause: this is the one place where time passes
 }
+
+// Does work once it is time_ms by the time of day. A timer has another clock, and may come some ms before: while a machine's time is being
+// set right, as behind its start, the two run at different speeds.
+export function when(time_ms, work) {
+  const left_ms = time_ms - Date.now();
+  if (left_ms > 0) setTimeout(() => when(time_ms, work), left_ms);
+  else work();
+}
