@@ -66,9 +66,10 @@ static void attempt_on_reply(void *arg, const struct redisReply *reply) {
                 attempt->done(attempt, 0, reply);
                 return;
         }
-        if (++attempt->tries >= ATTEMPT_TRIES ||
-            roster_update(attempt->fanout->rosters, attempt->conv, store_text(store_item(reply, 1)), store_item(reply, 2)) < 0 ||
-            attempt_try(attempt) != 0)
+        bool known = roster_update(attempt->fanout->rosters, attempt->conv, store_text(store_item(reply, 1)), store_item(reply, 2)) == 0;
+        if (attempt->once && known)
+                attempt->done(attempt, FANOUT_E_MEMBERS, NULL);
+        else if (!known || ++attempt->tries >= ATTEMPT_TRIES || attempt_try(attempt) != 0)
                 attempt->done(attempt, FANOUT_E_UNAVAILABLE, NULL);
 }
 

@@ -6,6 +6,7 @@
  * final answer, exactly once if attempt_start() returned 0, and owns the attempt then.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "base/slice.h"
@@ -23,6 +24,7 @@ struct attempt {
         void (*done)(struct attempt *attempt, int answer, const struct redisReply *reply);
         struct roster *roster; /* the one last used, held; NULL for an empty one */
         unsigned tries;
+        bool once; /* it is not repeated, but answered FANOUT_E_MEMBERS */
 };
 
 /* 0, FANOUT_E_UNAVAILABLE or -ENOMEM; unless 0, done() does not come and the caller still owns the attempt. */

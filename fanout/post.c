@@ -225,11 +225,12 @@ int post_send(struct fanout *fanout, const struct post *post, post_done_fn done,
                 .push = slice_copy(&text, post->push),
                 .push_class = post->push_class,
                 .trusted = post->trusted,
+                .once = post->once,
         };
         job->done = done;
         job->arg = arg;
         job->attempt = (struct attempt){
-                .fanout = fanout, .conv = job->post.conv, .function = "append", .build = post_build, .done = post_on_done
+                .fanout = fanout, .conv = job->post.conv, .function = "append", .build = post_build, .done = post_on_done, .once = post->once
         };
         int r = post_make_digest(job);
         if (r == 0)

@@ -17,6 +17,7 @@ struct post {
         struct slice push;                                             /* what to push, a JSON object (push/plan.h); "": nothing is said */
         int push_class;                                                /* enum due_class */
         bool trusted;                                                  /* the backend: need not be a member */
+        bool once;                                                     /* if the members have changed the answer is FANOUT_E_MEMBERS */
 };
 
 struct post_result {

@@ -45,9 +45,8 @@ struct store {
         struct call call;
         struct bundle bundle; /* calls that may go together */
         unsigned bundles;     /* sent and not answered */
-        uv_check_t check;     /* sends them after the turn's I/O, */
-        uv_idle_t idle;       /* or, if something else made them, before the loop sleeps; both active while some may be sent */
-        int closing;          /* handles */
+        uv_idle_t idle;       /* sends them before the loop sleeps, if nobody said before that the turn is over */
+        bool armed;           /* some may be sent */
         struct buf library;
         char version[41];
         char epoch[64];
@@ -246,7 +245,7 @@ static void store_on_bundle_error(void *context, const char *error) {
         store_refused(context, error);
 }
 
-/* What cannot be sent stays; store_on_turn() tells those who wait, from the loop. */
+/* What cannot be sent stays; store_turn() tells those who wait, from the loop. */
 static bool store_flush(struct store *store) {
         const struct bundle_calls calls = { store, store_on_bundle_answered, store_on_bundle_error };
         if (store->bundle.count == 0)
@@ -257,23 +256,21 @@ static bool store_flush(struct store *store) {
         return true;
 }
 
-static void store_on_turn(struct store *store) {
-        uv_check_stop(&store->check);
+void store_turn(struct store *store) {
+        if (!store->armed)
+                return;
+        store->armed = false;
         uv_idle_stop(&store->idle);
         if (!store_is_held(store) && !store_flush(store))
                 bundle_fail(&store->bundle);
 }
 
-static void store_on_check(uv_check_t *check) {
-        store_on_turn(check->data);
-}
-
 static void store_on_idle(uv_idle_t *idle) {
-        store_on_turn(idle->data);
+        store_turn(idle->data);
 }
 
 static void store_arm(struct store *store) {
-        uv_check_start(&store->check, store_on_check);
+        store->armed = true;
         uv_idle_start(&store->idle, store_on_idle);
 }
 
@@ -449,8 +446,6 @@ static int store_make_library(struct store *store) {
 
 static void store_on_handle_closed(uv_handle_t *handle) {
         struct store *store = handle->data;
-        if (--store->closing)
-                return;
         void (*on_closed)(void *context) = store->on_closed;
         void *closed_context = store->closed_context;
         bundle_deinit(&store->bundle);
@@ -465,8 +460,6 @@ static void store_on_handle_closed(uv_handle_t *handle) {
 static void store_on_link_closed(void *context) {
         struct store *store = context;
         bundle_fail(&store->bundle);
-        store->closing = 2;
-        uv_close((uv_handle_t *)&store->check, store_on_handle_closed);
         uv_close((uv_handle_t *)&store->idle, store_on_handle_closed);
 }
 
@@ -480,7 +473,7 @@ struct store *store_open(const struct store_options *options) {
         buf_init(&store->call.ends, STORE_CALL_BYTES);
         buf_init(&store->call.argv, STORE_CALL_BYTES);
         bundle_init(&store->bundle);
-        store->check.data = store->idle.data = store;
+        store->idle.data = store;
         struct link_options link_options = {
                 .address = options->address,
                 .ca_file = options->ca_file,
@@ -497,8 +490,7 @@ struct store *store_open(const struct store_options *options) {
                 free(store);
                 return NULL;
         }
-        uv_check_init(options->loop, &store->check); /* cannot fail */
-        uv_idle_init(options->loop, &store->idle);
+        uv_idle_init(options->loop, &store->idle); /* cannot fail */
         return store;
 }
 

@@ -51,6 +51,9 @@ void store_tick(struct store *store);
 /* The store has confirmed that the lease of this node was renewed then, by its own clock: if it knows less one day, it went back in time. */
 void store_witness(struct store *store, struct slice node, int64_t renewed_ms);
 
+/* The I/O of a turn of the loop is done: what it asked of the store leaves now, together. Unsaid, it does so before the loop sleeps. */
+void store_turn(struct store *store);
+
 bool store_is_up(const struct store *store);
 const char *store_epoch(const struct store *store);  /* "" before the first on_up */
 const char *store_prefix(const struct store *store);

@@ -29,13 +29,13 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "hub/acceptor.h"
+#include "hub/appetite.h"
 #include "hub/auth.h"
 #include "hub/http.h"
 #include "hub/hub.h"
 #include "hub/session.h"
 
 enum {
-        GATEWAY_RX_BYTES = 256,      /* per connection for life: the main knob of memory (1.6 KB a connection instead of 5.5) */
         GATEWAY_TX_BYTES = 65536,    /* one raw write is not cut below this */
         GATEWAY_HEADER_BYTES = 8192,
         GATEWAY_HANDSHAKE_S = 10,
@@ -47,15 +47,16 @@ static const char gateway_subprotocol[] = "belfry.v1";
 struct conn {
         struct hub *hub;
         struct lws *wsi;
+        struct list link;             /* in hub->handshakes, later in hub->hungry */
         bool handshaking;             /* counted by the acceptor */
-        struct list handshake;        /* in hub->handshakes while it is */
+        bool message_binary, message_large;
+        bool peer_closed;             /* by a close frame of its own */
+        struct appetite appetite;
         uint64_t adopted_ms;
         struct session *session;
         struct http *http;
         struct auth_claims *claims;   /* from the upgrade's token, until ESTABLISHED */
         struct buf message;           /* fragments of one WebSocket message */
-        bool message_binary, message_large;
-        bool peer_closed;             /* by a close frame of its own */
 };
 
 static struct conn *gateway_conn(struct lws *wsi) {
@@ -66,7 +67,7 @@ static void gateway_settled(struct conn *conn) {
         if (!conn->handshaking)
                 return;
         conn->handshaking = false;
-        list_remove(&conn->handshake);
+        list_remove(&conn->link);
         acceptor_settled(conn->hub->acceptor);
 }
 
@@ -210,6 +211,36 @@ static void gateway_receive(struct conn *conn, struct lws *wsi, const char *byte
         }
 }
 
+static void gateway_heard(struct conn *conn, size_t len) {
+        if (appetite_hear(&conn->appetite, conn->hub->turn, len) && list_is_empty(&conn->link))
+                list_append(&conn->hub->hungry, &conn->link);
+}
+
+/* As lws's own glue to libuv does it when a socket is readable. The connection may be gone after it. */
+static void gateway_read(struct conn *conn) {
+        struct lws_pollfd pollfd = { .fd = lws_get_socket_fd(conn->wsi), .events = LWS_POLLIN, .revents = LWS_POLLIN };
+        if (pollfd.fd >= 0)
+                lws_service_fd(conn->hub->lws, &pollfd);
+}
+
+static void gateway_read_again(struct conn *conn) {
+        appetite_feed(&conn->appetite);
+        if (conn->session && conn->session->state < SESSION_CLOSING && !conn->session->paused)
+                gateway_read(conn);
+}
+
+void gateway_read_on(struct hub *hub) {
+        struct list *link;
+        uint64_t ends_ns = list_is_empty(&hub->hungry) ? 0 : uv_hrtime() + LIMIT_READS_US * 1000;
+        while ((link = list_first(&hub->hungry)) && uv_hrtime() < ends_ns) {
+                list_remove(link);
+                gateway_read_again(LIST_CONTAINER(link, struct conn, link));
+        }
+        while ((link = list_first(&hub->hungry)))
+                list_remove(link); /* the kernel tells of them again */
+        hub->turn++;
+}
+
 /* ---- HTTP ---- */
 
 static bool gateway_is_loopback(struct lws *wsi) {
@@ -331,6 +362,7 @@ static void gateway_on_destroy(struct conn *conn) {
         if (conn->http)
                 http_on_closed(conn->http);
         gateway_settled(conn);
+        list_remove(&conn->link);
         free(conn->claims);
         buf_deinit(&conn->message);
         free(conn);
@@ -346,8 +378,10 @@ static int gateway_callback(struct lws *wsi, enum lws_callback_reasons reason, v
         case LWS_CALLBACK_ESTABLISHED:
                 return gateway_established(conn, wsi);
         case LWS_CALLBACK_RECEIVE:
-                if (conn->session && !conn->peer_closed) /* lws hands out what follows a close in the same packet (RFC 6455 section 5.5.1) */
+                if (conn->session && !conn->peer_closed) { /* lws hands out what follows a close in the same packet (RFC 6455 section 5.5.1) */
                         gateway_receive(conn, wsi, in, len);
+                        gateway_heard(conn, len);
+                }
                 return 0;
         case LWS_CALLBACK_RECEIVE_PONG:
                 if (conn->session)
@@ -397,7 +431,7 @@ static int gateway_callback(struct lws *wsi, enum lws_callback_reasons reason, v
 }
 
 static const struct lws_protocols gateway_protocols[] = {
-        { .name = gateway_subprotocol, .callback = gateway_callback, .rx_buffer_size = GATEWAY_RX_BYTES, .tx_packet_size = GATEWAY_TX_BYTES },
+        { .name = gateway_subprotocol, .callback = gateway_callback, .rx_buffer_size = APPETITE_READ_BYTES, .tx_packet_size = GATEWAY_TX_BYTES },
         { .name = NULL },
 };
 
@@ -414,7 +448,7 @@ bool gateway_adopt(struct hub *hub, int fd) {
         conn->wsi = wsi;
         conn->handshaking = true;
         conn->adopted_ms = uv_now(hub->loop);
-        list_append(&hub->handshakes, &conn->handshake);
+        list_append(&hub->handshakes, &conn->link);
         lws_set_opaque_user_data(wsi, conn);
         return true;
 }
@@ -422,7 +456,7 @@ bool gateway_adopt(struct hub *hub, int fd) {
 void gateway_hurry(struct hub *hub, uint64_t patience_ms) {
         bool any = false;
         LIST_FOR_EACH(link, &hub->handshakes) {
-                struct conn *conn = LIST_CONTAINER(link, struct conn, handshake);
+                struct conn *conn = LIST_CONTAINER(link, struct conn, link);
                 if (uv_now(hub->loop) < conn->adopted_ms + patience_ms || !hub_may_kill(hub))
                         break;
                 list_remove(link); /* it is counted until it is gone */

@@ -20,5 +20,10 @@ void gateway_deinit(struct hub *hub);
 
 /* Gives an accepted socket to lws; it is lws's then, also on failure. Returns false on failure. */
 bool gateway_adopt(struct hub *hub, int fd);
+/*
+ * The I/O of a turn of the loop is done: whoever had more to say than lws reads at a time is read on, each by turns, as far as
+ * LIMIT_READS and LIMIT_READS_US go.
+ */
+void gateway_read_on(struct hub *hub);
 /* Others wait: drops the connections whose handshake has taken patience_ms. */
 void gateway_hurry(struct hub *hub, uint64_t patience_ms);

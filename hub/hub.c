@@ -223,6 +223,7 @@ int hub_open(struct hub *hub, const struct link_address *address) {
         list_init(&hub->dirty);
         list_init(&hub->unattached);
         list_init(&hub->handshakes);
+        list_init(&hub->hungry);
         list_init(&hub->https);
         hub->wheel = wheel_new(HUB_TICK_MS, uv_now(hub->loop));
         hub->user_limiter = hub_limiter(hub->config->requests_per_s);

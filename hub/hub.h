@@ -60,7 +60,9 @@ struct hub {
         void (*on_closed)(void *context);
         void *closed_context;
         bool busy;              /* the loop has little idle time: frames are gathered for up to 2 ms */
-        struct list handshakes; /* struct conn, handshake: the oldest first */
+        struct list handshakes; /* struct conn, link: the oldest first */
+        struct list hungry;     /* struct conn, link: may have more to say than was read in this turn of the loop */
+        uint32_t turn;          /* counts them, for the above */
         struct list https;      /* struct http, all */
 };
 

@@ -18,6 +18,7 @@
 #include "fanout/query.h"
 #include "fanout/receipt.h"
 #include "fanout/registration.h"
+#include "fanout/roster.h"
 #include "hub/answer.h"
 #include "hub/hub.h"
 #include "hub/report.h"
@@ -102,12 +103,34 @@ struct protocol_job {
         struct session *session;
         bool has_id, started;
         int64_t id;
+        struct roster *roster; /* the members as they were known when it started */
         struct post post; /* slices of text; session, from and device are the session's */
         char ref[24];
         char text[];
 };
 
-static void protocol_start_send(struct protocol_job *job);
+/*
+ * Sends of a session in one conversation are stored in their order, and need not wait for each other's answers for that: the store carries
+ * calls out as they were made, and if one names members who have changed it refuses all behind it that name the same. Then the first is
+ * repeated by itself (attempt.c) and the others begin anew behind it (FANOUT_E_MEMBERS); one that knows of the change must not pass them.
+ * Returns the first that may start, or NULL; first: none is under way before it.
+ */
+static struct protocol_job *protocol_next_send(const struct session *session, struct slice conv, const struct roster *known, bool *ret_first) {
+        *ret_first = true;
+        LIST_FOR_EACH(link, &session->sends) {
+                struct protocol_job *job = LIST_CONTAINER(link, struct protocol_job, link);
+                if (!slice_equal(job->post.conv, conv))
+                        continue;
+                if (!job->started)
+                        return job;
+                if (job->roster != known)
+                        return NULL;
+                *ret_first = false;
+        }
+        return NULL;
+}
+
+static void protocol_start_sends(struct session *session, struct slice of);
 
 static void protocol_send_end(struct protocol_job *job, const struct post_result *result) {
         struct session *session = job->session;
@@ -124,27 +147,41 @@ static void protocol_send_end(struct protocol_job *job, const struct post_result
                 protocol_reply(session, job->has_id, job->id, "sent", buf_slice(&fields));
         }
         list_remove(&job->link);
-        /* The next one for this conversation has waited for this. */
-        struct protocol_job *next = NULL;
-        LIST_FOR_EACH(link, &session->sends) {
-                struct protocol_job *other = LIST_CONTAINER(link, struct protocol_job, link);
-                if (!next && !other->started && slice_equal(other->post.conv, job->post.conv))
-                        next = other;
-        }
+        protocol_start_sends(session, job->post.conv); /* who waited for this one */
+        roster_unref(job->roster);
         free(job);
-        if (next)
-                protocol_start_send(next);
         session_end(session);
 }
 
 static void protocol_on_sent(void *arg, const struct post_result *result) {
-        protocol_send_end(arg, result);
+        struct protocol_job *job = arg;
+        if (result->answer != FANOUT_E_MEMBERS) {
+                protocol_send_end(job, result);
+                return;
+        }
+        struct session *session = session_ref(job->session); /* the job may end in it */
+        job->roster = roster_unref(job->roster);
+        job->started = false;
+        protocol_start_sends(session, job->post.conv);
+        session_unref(session);
 }
 
-static void protocol_start_send(struct protocol_job *job) {
-        job->started = true;
-        if (post_send(&job->session->hub->fanout, &job->post, protocol_on_sent, job))
-                protocol_send_end(job, &(struct post_result){ .answer = FANOUT_E_UNAVAILABLE });
+static void protocol_start_sends(struct session *session, struct slice of) {
+        struct fanout *fanout = &session->hub->fanout;
+        char id[LIMIT_ID_BYTES], *copy = id;
+        struct slice conv = slice_copy(&copy, of); /* it may be of a job that ends here */
+        for (;;) {
+                struct roster *known = roster_find(fanout->rosters, conv);
+                bool first;
+                struct protocol_job *job = protocol_next_send(session, conv, known, &first);
+                if (!job)
+                        return;
+                job->started = true;
+                job->post.once = !first;
+                job->roster = known ? roster_ref(known) : NULL;
+                if (post_send(fanout, &job->post, protocol_on_sent, job))
+                        protocol_send_end(job, &(struct post_result){ .answer = FANOUT_E_UNAVAILABLE });
+        }
 }
 
 static void protocol_send(struct session *session, const struct request *request) {
@@ -173,14 +210,10 @@ static void protocol_send(struct session *session, const struct request *request
                 .device = session->subscriber.device,
                 .session = session->subscriber.session,
         };
-        bool must_wait = false;
-        LIST_FOR_EACH(link, &session->sends)
-                must_wait |= slice_equal(LIST_CONTAINER(link, struct protocol_job, link)->post.conv, job->post.conv);
         list_append(&session->sends, &job->link);
         session_begin(session);
         typist_end(session, request->conv);
-        if (!must_wait)
-                protocol_start_send(job);
+        protocol_start_sends(session, request->conv);
 }
 
 /* ---- the others ---- */

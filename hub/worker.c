@@ -32,6 +32,7 @@
 #include "base/metrics.h"
 #include "fanout/channel.h"
 #include "fanout/node.h"
+#include "fanout/store.h"
 #include "hub/acceptor.h"
 #include "hub/auth.h"
 #include "hub/gateway.h"
@@ -157,6 +158,10 @@ static void worker_consider_sleep(struct worker *worker) {
 
 static void worker_on_check(uv_check_t *check) {
         struct worker *worker = check->data;
+        if (!worker->ending) {
+                gateway_read_on(&worker->hub);
+                store_turn(worker->hub.fanout.store);
+        }
         /* A large audience is queued no faster than it is written, or everyone else's frames would stand behind it. */
         if (!worker->behind)
                 channel_turn(worker->hub.fanout.channels, uv_hrtime() + LIMIT_CHANNEL_US * 1000);

@@ -50,6 +50,62 @@ export const peerCases = [
     },
   },
   {
+    name: 'a flood that is cut at any byte, in messages of any size, whole and in fragments, is taken in order up to the close in its middle',
+    async run(bench) {
+      await bench.hub.api.conversation('torrent', ['alice']);
+      const raw = await bench.session();
+      const flood = recorded(raw, () => {
+        for (let i = 0; i < 400; i += 1) {
+          const text = JSON.stringify({ type: 'send', id: 1000 + i, conv: 'torrent', op: `t${i}`, body: 'z'.repeat((i * 97) % 700) });
+          const cuts = [0, ...(i % 3 ? [i % text.length] : []), text.length];
+          for (let k = 1; k < cuts.length; k += 1) {
+            raw.frame(k > 1 ? OPCODES.continuation : OPCODES.text, text.slice(cuts[k - 1], cuts[k]), { fin: k === cuts.length - 1 });
+            if (i % 7 === 0) raw.frame(OPCODES.ping, 'x'.repeat(i % 126));
+          }
+          if (i === 299) raw.frame(OPCODES.close, Buffer.from([0x03, 0xe8]));
+        }
+      });
+      // The hub stands still meanwhile, so that all of it lies before it when it goes on.
+      const pids = bench.hub.workers().map(({ pid }) => pid);
+      for (const pid of pids) process.kill(pid, 'SIGSTOP');
+      try {
+        for (let at = 0, step = 1; at < flood.length; at += step, step = (step * 5) % 4099) raw.write(flood.subarray(at, at + step));
+      } finally {
+        for (const pid of pids) process.kill(pid, 'SIGCONT');
+      }
+      await raw.over();
+      const { entries } = await eventually(async () => {
+        const page = await bench.hub.api.page('torrent', { after: 200, limit: 200 });
+        if (page.entries.length < 100) throw new Error(`${page.entries.length} of 100`);
+        return page;
+      }, 'all before the close is stored');
+      expect(entries.length === 100 && entries.every((each, i) => each.op === `t${200 + i}`), `it holds ${entries.map(({ op }) => op)}`);
+    },
+  },
+  {
+    name: 'sends in one burst stay in order while the members change',
+    async run(bench) {
+      await bench.hub.api.conversation('club', ['alice']);
+      const raw = await bench.session();
+      let over = false;
+      const changes = (async () => {
+        for (let i = 0; !over; i += 1) await bench.hub.api.conversation('club', i % 2 ? ['alice'] : ['alice', `guest${i}`]);
+      })();
+      const count = 3000;
+      for (let i = 0; i < count; i += 1) {
+        raw.text({ type: 'send', id: 1000 + i, conv: 'club', op: `c${i}`, body: i });
+        if (i % 100 === 0) await raw.until(() => raw.messages.filter((each) => each.id >= 1000).length >= i - 50, 'most replies');
+      }
+      await raw.until(() => raw.messages.filter((each) => each.id >= 1000).length === count, 'all replies');
+      over = true;
+      await changes;
+      const sent = raw.messages.filter((each) => each.id >= 1000 && each.type === 'sent').sort((a, b) => a.id - b.id);
+      expect(sent.length === count, `${sent.length} of ${count} were stored; ${JSON.stringify(raw.messages.find((each) => each.type === 'error'))}`);
+      const wrong = sent.findIndex((each, i) => i && each.seq <= sent[i - 1].seq);
+      expect(wrong < 0, `${JSON.stringify(sent[wrong])} came after ${JSON.stringify(sent[wrong - 1])}`);
+    },
+  },
+  {
     name: 'large answers that are not read cost bounded memory',
     async run(bench) {
       await bench.hub.api.conversation('big', ['alice']);

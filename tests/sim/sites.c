@@ -29,7 +29,7 @@ struct site {
         struct buf scratch;
         struct metrics_slot slot; /* as in shared memory: it outlives the process */
         enum site_state state;
-        uv_check_t *check;        /* started: its turn comes at the end of the step */
+        uv_idle_t *idle;          /* started: its turn comes at the end of the step */
         unsigned ticks;
         uint64_t frozen_us;
 };
@@ -124,33 +124,19 @@ char *sites_token(struct slice user, struct slice device) {
 
 /* ---- libuv: what fanout/store.c arranges for the end of a turn ---- */
 
-int uv_check_init(uv_loop_t *loop, uv_check_t *check) {
-        check->loop = loop;
-        return 0;
-}
-
-int uv_check_start(uv_check_t *check, uv_check_cb cb) {
-        check->check_cb = cb;
-        sites_of(check->loop)->check = check;
-        return 0;
-}
-
-int uv_check_stop(uv_check_t *check) {
-        sites_of(check->loop)->check = NULL;
-        return 0;
-}
-
-/* It only keeps the loop from sleeping. */
 int uv_idle_init(uv_loop_t *loop, uv_idle_t *idle) {
         idle->loop = loop;
         return 0;
 }
 
 int uv_idle_start(uv_idle_t *idle, uv_idle_cb cb) {
+        idle->idle_cb = cb;
+        sites_of(idle->loop)->idle = idle;
         return 0;
 }
 
 int uv_idle_stop(uv_idle_t *idle) {
+        sites_of(idle->loop)->idle = NULL;
         return 0;
 }
 
@@ -162,8 +148,8 @@ static void sites_on_handle_closed(void *arg) {
 void uv_close(uv_handle_t *handle, uv_close_cb cb) {
         handle->close_cb = cb;
         for (int i = 0; i < SITES; i++)
-                if ((void *)sites[i].check == (void *)handle)
-                        sites[i].check = NULL;
+                if ((void *)sites[i].idle == (void *)handle)
+                        sites[i].idle = NULL;
         if (cb)
                 world_after(1, sites_on_handle_closed, handle);
 }
@@ -202,9 +188,9 @@ static void sites_on_window(void *arg) {
 void sites_end_turn(void) {
         for (int i = 0; i < SITES; i++) {
                 struct site *site = &sites[i];
-                if (site->check) {
+                if (site->idle) {
                         sites_enter(&site->loop);
-                        site->check->check_cb(site->check);
+                        site->idle->idle_cb(site->idle);
                 }
                 if (site->state == SITE_NONE || list_is_empty(&site->hub.dirty) || site->frozen_us > world.now_us)
                         continue;
