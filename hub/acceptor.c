@@ -39,8 +39,15 @@ struct acceptor {
         int closing;             /* handles whose close is under way */
 };
 
+static void acceptor_on_idle(uv_idle_t *idle);
+
 static void acceptor_pump(struct acceptor *acceptor) {
+        uint64_t ends_ns = uv_hrtime() + LIMIT_ADOPT_US * 1000;
         while (acceptor->count && acceptor->handshakes < LIMIT_HANDSHAKES) {
+                if (uv_hrtime() >= ends_ns) {
+                        uv_idle_start(&acceptor->idle, acceptor_on_idle);
+                        return;
+                }
                 int fd = acceptor->queue[acceptor->head];
                 acceptor->head = (acceptor->head + 1) % LIMIT_ACCEPT_QUEUE;
                 acceptor->count--;
@@ -51,9 +58,8 @@ static void acceptor_pump(struct acceptor *acceptor) {
 }
 
 static void acceptor_on_idle(uv_idle_t *idle) {
-        struct acceptor *acceptor = idle->data;
-        acceptor_pump(acceptor);
         uv_idle_stop(idle);
+        acceptor_pump(idle->data);
 }
 
 void acceptor_settled(struct acceptor *acceptor) {
@@ -89,10 +95,6 @@ static bool acceptor_allows(struct acceptor *acceptor, const struct sockaddr_sto
 }
 
 static void acceptor_enqueue(struct acceptor *acceptor, int fd, const struct sockaddr_storage *peer) {
-        int one = 1, send_bytes = ACCEPTOR_SEND_BYTES;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof(send_bytes));
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
         if (acceptor->count == LIMIT_ACCEPT_QUEUE || !acceptor_allows(acceptor, peer)) {
                 acceptor_refuse(fd);
                 return;
@@ -127,13 +129,20 @@ static void acceptor_on_readable(uv_poll_t *poll, int status, int events) {
         acceptor_pump(acceptor);
 }
 
+/* Accepted sockets inherit them (tcp(7)), which spares each connection three system calls. */
+static bool acceptor_set_options(int fd) {
+        int one = 1, send_bytes = ACCEPTOR_SEND_BYTES;
+        return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) == 0 &&
+               setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == 0 &&
+               setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof(send_bytes)) == 0 &&
+               setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) == 0;
+}
+
 static int acceptor_listen(const struct sockaddr *address, socklen_t address_len) {
-        int one = 1;
         int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return -errno;
-        if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
-            bind(fd, address, address_len) < 0 || listen(fd, ACCEPTOR_BACKLOG) < 0) {
+        if (!acceptor_set_options(fd) || bind(fd, address, address_len) < 0 || listen(fd, ACCEPTOR_BACKLOG) < 0) {
                 int error = -errno;
                 close(fd);
                 return error;

@@ -450,6 +450,11 @@ bool gateway_adopt(struct hub *hub, int fd) {
         conn->adopted_ms = uv_now(hub->loop);
         list_append(&hub->handshakes, &conn->link);
         lws_set_opaque_user_data(wsi, conn);
+        /*
+         * The request is there as a rule, and then its handshake is over before the next begins: lws's lists of those under way, which it walks,
+         * stay short, and its 9 KB for the headers of each are the same all the time.
+         */
+        gateway_read(conn);
         return true;
 }
 
