@@ -34,6 +34,7 @@
 #include "hub/http.h"
 #include "hub/hub.h"
 #include "hub/session.h"
+#include "hub/ticket.h"
 
 enum {
         GATEWAY_TX_BYTES = 65536,    /* one raw write is not cut below this */
@@ -370,6 +371,8 @@ static void gateway_on_destroy(struct conn *conn) {
 
 static int gateway_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len) {
         struct conn *conn = wsi ? gateway_conn(wsi) : NULL;
+        if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS) /* once; lws knows nothing of tickets */
+                return ticket_use(user, ((struct hub *)lws_context_user(lws_get_context(wsi)))->tickets);
         if (!conn)
                 return 0;
         switch (reason) {

@@ -24,6 +24,7 @@ struct lws_context;
 struct lws_vhost;
 struct metrics_page;
 struct tend;
+struct ticket_ring;
 struct watch;
 struct wheel;
 
@@ -43,6 +44,7 @@ struct hub {
         struct limiter *user_limiter, *conv_limiter, *address_limiter, *report_limiter;
         struct lws_context *lws;
         struct lws_vhost *vhost;
+        struct ticket_ring *tickets; /* for TLS */
         struct list sessions;   /* struct session, all */
         struct list dirty;      /* struct session, dirty: has something to write */
         struct list unattached; /* struct session, unattached: waits to be registered anew */

@@ -77,6 +77,7 @@ struct supervisor {
         socklen_t address_len;
         int port_fd, signal_fd;
         struct metrics_page *metrics;
+        struct ticket_ring tickets;
 
         struct store_server *store_server; /* NULL: somebody else's Redis */
         struct watched store;
@@ -144,6 +145,7 @@ static int run_push(const struct worker_options *options) {
 }
 
 static int start_worker(struct supervisor *s, struct watched *w) {
+        ticket_ring_step(&s->tickets, clock_monotonic_ms());
         const struct worker_options options = {
                 .argc = s->argc,
                 .argv = s->argv,
@@ -153,6 +155,7 @@ static int start_worker(struct supervisor *s, struct watched *w) {
                 .address = s->address,
                 .address_len = s->address_len,
                 .metrics = s->metrics,
+                .tickets = s->tickets,
                 .index = w->slot - 1,
         };
         bool push = w == &s->workers[s->workers_count];
@@ -565,6 +568,7 @@ static int make_children(struct supervisor *s) {
         s->workers_count = s->config->workers > 0 ? (uint32_t)s->config->workers : count_cores();
         s->children_count = s->workers_count + 1;
         s->workers = calloc(s->children_count, sizeof *s->workers);
+        ticket_ring_init(&s->tickets, clock_monotonic_ms());
         s->metrics = metrics_page_new(s->workers_count + 3);
         if (!s->workers || !s->metrics)
                 return -ENOMEM;

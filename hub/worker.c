@@ -58,6 +58,7 @@ struct worker_longest {
 struct worker {
         struct hub hub; /* first */
         const struct worker_options *options;
+        struct ticket_ring tickets;
         struct config *config;          /* loaded again on SIGHUP; NULL: options->config */
         struct link_address address;
         struct buf scratch;
@@ -335,6 +336,8 @@ static int worker_open(struct worker *worker) {
         hub->loop = &worker->loop;
         hub->config = options->config;
         hub->metrics = options->metrics;
+        worker->tickets = options->tickets;
+        hub->tickets = &worker->tickets;
         hub->connections_max = worker_connections_max(options->config);
         buf_init(&worker->scratch, WORKER_SCRATCH_BYTES);
         hub->scratch = &worker->scratch;

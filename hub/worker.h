@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include "hub/ticket.h"
 
 struct config;
 struct metrics_page;
@@ -19,6 +20,7 @@ struct worker_options {
         struct sockaddr_storage address; /* to listen on with SO_REUSEPORT; the port is never 0 */
         socklen_t address_len;
         struct metrics_page *metrics;
+        struct ticket_ring tickets;      /* of the present period */
         uint32_t index;                  /* 0 … workers - 1; its metrics slot is index + 1 (the supervisor has 0) */
         int ready_fd;                    /* gets one byte once the worker serves, then is closed; -1: nobody waits for it */
 };

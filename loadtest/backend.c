@@ -41,7 +41,7 @@ static int line_open(struct line *line, const struct plan *plan, uint32_t source
         }
         if (!plan->dial.tls)
                 return 0;
-        line->context = veil_context_new(plan->dial.host, plan->ca_path, plan->unverified, &why);
+        line->context = veil_context_new(plan->dial.host, plan->ca_path, plan->unverified, false, &why);
         line->veil = line->context ? veil_new(line->context, line->fd) : NULL;
         if (line->veil && veil_handshake(line->veil) == 0)
                 return 0;

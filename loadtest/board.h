@@ -30,6 +30,7 @@ enum phase {
         TALLY_ROW(DIALLED, "connections begun")                                                                                  \
         TALLY_ROW(UNREACHED, "connections that failed before the upgrade was answered")                                          \
         TALLY_ROW(REFUSED, "upgrades answered with another status than 101")                                                     \
+        TALLY_ROW(TLS_RESUMED, "TLS handshakes without a certificate, by the ticket of an earlier one")                          \
         TALLY_ROW(WELCOMED, "sessions begun")                                                                                    \
         TALLY_ROW(DROPPED, "sessions ended by the server")                                                                       \
         TALLY_ROW(TURNED_AWAY, "sessions closed with a code that says not to come back")                                         \

@@ -762,8 +762,10 @@ static bool read_once(struct bot *bot) {
 
 static void shake_hands(struct bot *bot) {
         int r = veil_handshake(bot->veil);
-        if (r == 0)
+        if (r == 0) {
+                count(bot, TALLY_TLS_RESUMED, veil_is_resumed(bot->veil));
                 return send_upgrade(bot);
+        }
         if (r == VEIL_E_END) {
                 complain(bot, "no TLS", SLICE("the server ended it, or its certificate is not believed"));
                 return lose(bot);

@@ -92,6 +92,7 @@ static const struct row rows[] = {
           "The server is belfry-floor: rooms are joined by subscribe, and nothing is durable." },
         { "--ca", "FILE", TEXT, AT(ca_path), 0, 0, "wss: authorities (PEM) to check the server by; the system's if not said." },
         { "--unverified", NULL, FLAG, AT(unverified), 0, 0, "wss: any certificate will do." },
+        { "--fresh", NULL, FLAG, AT(fresh), 0, 0, "wss: nobody comes back with the ticket of an earlier connection." },
         { "--quiet", NULL, FLAG, AT(quiet), 0, 0, "No progress." },
 };
 

@@ -150,7 +150,7 @@ static int open_all(struct swarm *swarm) {
         if (r == 0)
                 r = schedule_init(&swarm->churn, share->devices, plan->churn * part, dice_throw(&swarm->dice));
         if (r == 0 && plan->dial.tls) {
-                swarm->veil_context = veil_context_new(plan->dial.host, plan->ca_path, plan->unverified, &error);
+                swarm->veil_context = veil_context_new(plan->dial.host, plan->ca_path, plan->unverified, plan->fresh, &error);
                 r = swarm->veil_context ? 0 : -ENOMEM;
         }
         if (r != 0)

@@ -7,10 +7,13 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/limits.h"
 
 struct veil_context {
         SSL_CTX *ssl_context;
-        SSL_SESSION *session; /* the latest ticket, for all who come later */
+        SSL_SESSION *sessions[LIMIT_LOAD_TICKETS]; /* tickets of those before, each for one who comes later: with TLS 1.3 it is used once */
+        size_t sessions_count;
+        bool fresh;
         char host[256];
 };
 
@@ -20,16 +23,18 @@ struct veil {
 
 static int on_session(SSL *ssl, SSL_SESSION *session) {
         struct veil_context *context = SSL_get_app_data(ssl);
-        SSL_SESSION_free(context->session);
-        context->session = session;
+        if (context->fresh || context->sessions_count == LIMIT_LOAD_TICKETS)
+                return 0;
+        context->sessions[context->sessions_count++] = session;
         return 1; /* ours now */
 }
 
-struct veil_context *veil_context_new(const char *host, const char *ca_path, bool unverified, const char **ret_error) {
+struct veil_context *veil_context_new(const char *host, const char *ca_path, bool unverified, bool fresh, const char **ret_error) {
         struct veil_context *context = calloc(1, sizeof *context);
         *ret_error = "out of memory";
         if (!context)
                 return NULL;
+        context->fresh = fresh;
         context->ssl_context = SSL_CTX_new(TLS_client_method());
         if (!context->ssl_context || strlen(host) >= sizeof context->host)
                 return veil_context_free(context);
@@ -51,7 +56,8 @@ struct veil_context *veil_context_new(const char *host, const char *ca_path, boo
 struct veil_context *veil_context_free(struct veil_context *context) {
         if (!context)
                 return NULL;
-        SSL_SESSION_free(context->session);
+        while (context->sessions_count)
+                SSL_SESSION_free(context->sessions[--context->sessions_count]);
         SSL_CTX_free(context->ssl_context);
         free(context);
         return NULL;
@@ -72,8 +78,11 @@ struct veil *veil_new(struct veil_context *context, int fd) {
         if (!veil->ssl || SSL_set_fd(veil->ssl, fd) != 1 || !name_host(veil->ssl, context->host))
                 return veil_free(veil);
         SSL_set_app_data(veil->ssl, context);
-        if (context->session)
-                SSL_set_session(veil->ssl, context->session);
+        if (context->sessions_count) {
+                SSL_SESSION *session = context->sessions[--context->sessions_count];
+                SSL_set_session(veil->ssl, session);
+                SSL_SESSION_free(session);
+        }
         SSL_set_connect_state(veil->ssl);
         return veil;
 }
@@ -94,6 +103,10 @@ static int answer(struct veil *veil, int result) {
 int veil_handshake(struct veil *veil) {
         int r = SSL_do_handshake(veil->ssl);
         return r == 1 ? 0 : answer(veil, r);
+}
+
+bool veil_is_resumed(const struct veil *veil) {
+        return SSL_session_reused(veil->ssl);
 }
 
 int veil_read(struct veil *veil, void *out, size_t size, size_t *ret_len) {

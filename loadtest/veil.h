@@ -20,8 +20,8 @@ enum {
         VEIL_E_END,      /* it ended, or failed */
 };
 
-/* ca_path NULL: the system's authorities. NULL if that fails, and *ret_error, which is static, says why. */
-struct veil_context *veil_context_new(const char *host, const char *ca_path, bool unverified, const char **ret_error);
+/* ca_path NULL: the system's authorities. fresh: nobody comes back with a ticket. NULL if that fails, and *ret_error, which is static, says why. */
+struct veil_context *veil_context_new(const char *host, const char *ca_path, bool unverified, bool fresh, const char **ret_error);
 struct veil_context *veil_context_free(struct veil_context *context);
 
 struct veil *veil_new(struct veil_context *context, int fd); /* NULL without memory; fd stays the caller's */
@@ -29,5 +29,6 @@ struct veil *veil_free(struct veil *veil);
 
 /* 0 or an answer. The process must ignore SIGPIPE. */
 __attribute__((warn_unused_result)) int veil_handshake(struct veil *veil);
+bool veil_is_resumed(const struct veil *veil); /* the handshake, which is done, went by a ticket */
 __attribute__((warn_unused_result)) int veil_read(struct veil *veil, void *out, size_t size, size_t *ret_len);
 __attribute__((warn_unused_result)) int veil_write(struct veil *veil, const void *bytes, size_t len, size_t *ret_len);
