@@ -83,7 +83,7 @@ enum {
 struct belfry_options {
         const char *url;     /* http, https, ws or wss */
         const char *token;   /* a JWT, or NULL: on_token is asked */
-        const char *device;  /* if the token names none */
+        const char *device;  /* if the token names none; NULL: one is made, and the store keeps it */
         const char *user;    /* if the token cannot be read */
         const char *store;   /* a file; it is made if there is none, with -wal, -shm and -lock beside it */
         const char *ca_file; /* NULL: the system's authorities */

@@ -465,6 +465,14 @@ int host_run(struct belfry *client) {
 
 /* ---- opening ---- */
 
+/* For who names none, neither in a token nor in the options: the store remembers it, so that it is made once. */
+static void make_device(char *out, size_t size) {
+        char word[13];
+
+        chance_hex(word, sizeof(word) - 1);
+        snprintf(out, size, "c-%s", word);
+}
+
 /* Whose store it is: the first who uses it. */
 static int own_store(struct belfry *client) {
         char owner[LIMIT_ID_BYTES + 1];
@@ -478,7 +486,9 @@ static int own_store(struct belfry *client) {
                 db_set_text(client->db, "user", slice_of(client->user));
         if (mine && !client->device[0])
                 db_get_text(client->db, "device", client->device, sizeof(client->device));
-        if (mine && client->device[0])
+        if (mine && !client->device[0])
+                make_device(client->device, sizeof(client->device));
+        if (mine)
                 db_set_text(client->db, "device", slice_of(client->device));
         client->told = client->options.after > 0   ? client->options.after
                        : client->options.after < 0 ? 0

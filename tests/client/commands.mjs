@@ -15,6 +15,7 @@ const folder = makeFolder('commands');
 const hub = await new Hub({ workers: 1, env: { BELFRY_RETRY_BASE: '20ms', BELFRY_RETRY_MAX: '200ms' } }).start();
 await hub.untilReady();
 await hub.api.conversation('lunch', ['alice', 'bob']);
+await hub.api.conversation('lobby', ['dora']);
 
 const flags = (user) => ['--url', hub.url, '--token', makeToken(JWT_SECRET, { sub: user, dev: 'd' }), '--store', join(folder, `${user}.db`)];
 const run = (command, user, ...more) => spawnSync(program, [command, ...flags(user), ...more], { encoding: 'utf8' });
@@ -52,6 +53,15 @@ await tap.run('send --wait ends with 1 if the hub refuses, or cannot be reached,
   expect(refused.status === 1 && refused.stderr.includes('not_found'), refused);
   const late = spawnSync(program, ['send', ...flags('carol'), '--url', 'http://127.0.0.1:1', '--conv', 'lunch', '--wait', '300', 'x'], { encoding: 'utf8' });
   expect(late.status === 1 && late.stderr.includes('waits in the outbox'), late);
+});
+await tap.run('who names no device, neither in the token nor by --device, is one device from then on', async () => {
+  const dora = ['--url', hub.url, '--token', makeToken(JWT_SECRET, { sub: 'dora' }), '--store', join(folder, 'dora.db')];
+  for (const [command, ...more] of [['send', '--conv', 'lobby', '--wait', '15000', 'one'], ['send', '--conv', 'lobby', '--wait', '15000', 'two'], ['sync']]) {
+    const done = spawnSync(program, [command, ...dora, ...more], { encoding: 'utf8' });
+    expect(done.status === 0, done);
+  }
+  const log = await hub.api.log('lobby');
+  expect(/^c-[0-9a-f]{12}$/.test(log[0].device) && log[1].device === log[0].device, log);
 });
 let change;
 await tap.run('listen prints an event a line, and sends what another process puts into the same store', async () => {
