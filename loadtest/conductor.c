@@ -249,11 +249,11 @@ static enum outcome_end connect_all(struct conductor *conductor) {
 static enum outcome_end run(struct conductor *conductor) {
         const struct plan *plan = conductor->plan;
         struct outcome *outcome = conductor->outcome;
-        uint64_t now_us = board_now_us(), end_us = now_us + plan->duration_s * 1000000ull;
         probe_mark(&outcome->probe);
         conductor->earlier_deliveries = board_tally(conductor->board, TALLY_DELIVERIES);
         conductor->earlier_acknowledged = board_tally(conductor->board, TALLY_ACKNOWLEDGED);
         conductor->earlier_cpu_us = probe_cpu_us(&outcome->probe);
+        uint64_t now_us = board_now_us(), end_us = now_us + plan->duration_s * 1000000ull;
         uint64_t deliveries = conductor->earlier_deliveries, acknowledged = conductor->earlier_acknowledged;
         conductor->sampled_us = conductor->next_storm_us = now_us;
         conductor->next_kill_us = now_us + plan->kill_every_s * 1000000u;

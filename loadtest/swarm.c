@@ -23,7 +23,8 @@
 enum {
         EVENTS_AT_ONCE = 1024,
         TICK_US = 20000,    /* how long the loop sleeps at most while something is due soon */
-        IDLE_US = 100000,   /* … and while nothing is: the phase must be noticed */
+        IDLE_US = 100000,   /* … and while nothing is */
+        NEXT_US = 1000,     /* … and before the next phase: what is due from its beginning on is not to be late */
         LOOK_US = 100000,   /* between two looks at all devices */
         QUIET_US = 500000,  /* nothing was shown for so long: what comes twice would have come */
         DIALS_AT_ONCE = 64, /* in one turn */
@@ -391,7 +392,8 @@ static void do_what_is_due(struct swarm *swarm) {
 
 static uint64_t sleep_us(const struct swarm *swarm) {
         bool busy = swarm->handshaking > 0 || !list_is_empty(&swarm->owing) || !list_is_empty(&swarm->waiting);
-        uint64_t until_us = swarm->now_us + (busy ? TICK_US : IDLE_US);
+        bool through = atomic_load(&swarm->slot->done) > swarm->phase;
+        uint64_t until_us = swarm->now_us + (through ? NEXT_US : busy ? TICK_US : IDLE_US);
         uint64_t due_us = swarm->phase == PHASE_RUN ? schedule_next_us(&swarm->messages) : UINT64_MAX;
         if (!list_is_empty(&swarm->waiting) && swarm->handshaking < swarm->plan->at_once && swarm->plan->connect_rate <= 0)
                 return 0;
