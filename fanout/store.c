@@ -28,6 +28,9 @@
 /* A full store refuses thousands a second: that is said now and then, and counted (belfry_redis_errors_total). */
 enum { STORE_SAY_MS = 10000 };
 
+/* Whoever sent so many calls at once will have as many again soon: worth waiting for, as a sync takes as long as ten of them. */
+enum { STORE_GATHER_CALLS = 4, STORE_GATHER_MS = 3 };
+
 enum { STORE_EPOCH_BYTES = 16, STORE_CALL_BYTES = 16 << 20, STORE_LIBRARY_BYTES = 1 << 20 };
 
 struct call {
@@ -47,6 +50,8 @@ struct store {
         unsigned bundles;     /* sent and not answered */
         uv_idle_t idle;       /* sends them before the loop sleeps, if nobody said before that the turn is over */
         bool armed;           /* some may be sent */
+        uv_timer_t gather;    /* runs while they wait for others, though nothing is under way */
+        int closing;          /* handles */
         struct buf library;
         char version[41];
         char epoch[64];
@@ -226,19 +231,28 @@ static int store_send_now(struct store *store, struct call *call, link_reply_fn 
 /*
  * They wait for others: of this turn of the loop, and, while a bundle is not answered, of the turns until then. Redis syncs its log before
  * it answers, so what came meanwhile shares the next sync: half the time of a sync is what that costs a call, and a sync costs Redis as much
- * CPU as ten messages.
+ * CPU as ten messages. Where many come, the next bundle leaves no sooner than STORE_GATHER_MS after the last.
  */
 static bool store_is_held(const struct store *store) {
-        return store->bundles > 0 && !bundle_is_full(&store->bundle);
+        bool gathers = uv_is_active((const uv_handle_t *)&store->gather);
+        return (store->bundles > 0 || gathers) && !bundle_is_full(&store->bundle);
 }
 
 static void store_arm(struct store *store);
 
+static void store_go_on(struct store *store) {
+        if (store->bundle.count && !store_is_held(store))
+                store_arm(store);
+}
+
 static void store_on_bundle_answered(void *context) {
         struct store *store = context;
         store->bundles--;
-        if (store->bundle.count)
-                store_arm(store);
+        store_go_on(store);
+}
+
+static void store_on_gathered(uv_timer_t *gather) {
+        store_go_on(gather->data);
 }
 
 static void store_on_bundle_error(void *context, const char *error) {
@@ -248,11 +262,14 @@ static void store_on_bundle_error(void *context, const char *error) {
 /* What cannot be sent stays; store_turn() tells those who wait, from the loop. */
 static bool store_flush(struct store *store) {
         const struct bundle_calls calls = { store, store_on_bundle_answered, store_on_bundle_error };
-        if (store->bundle.count == 0)
+        size_t count = store->bundle.count;
+        if (count == 0)
                 return true;
         if (bundle_send(&store->bundle, store->link, &calls))
                 return false;
         store->bundles++;
+        if (count >= STORE_GATHER_CALLS)
+                uv_timer_start(&store->gather, store_on_gathered, STORE_GATHER_MS, 0);
         return true;
 }
 
@@ -446,6 +463,8 @@ static int store_make_library(struct store *store) {
 
 static void store_on_handle_closed(uv_handle_t *handle) {
         struct store *store = handle->data;
+        if (--store->closing)
+                return;
         void (*on_closed)(void *context) = store->on_closed;
         void *closed_context = store->closed_context;
         bundle_deinit(&store->bundle);
@@ -460,6 +479,8 @@ static void store_on_handle_closed(uv_handle_t *handle) {
 static void store_on_link_closed(void *context) {
         struct store *store = context;
         bundle_fail(&store->bundle);
+        store->closing = 2;
+        uv_close((uv_handle_t *)&store->gather, store_on_handle_closed);
         uv_close((uv_handle_t *)&store->idle, store_on_handle_closed);
 }
 
@@ -473,7 +494,7 @@ struct store *store_open(const struct store_options *options) {
         buf_init(&store->call.ends, STORE_CALL_BYTES);
         buf_init(&store->call.argv, STORE_CALL_BYTES);
         bundle_init(&store->bundle);
-        store->idle.data = store;
+        store->idle.data = store->gather.data = store;
         struct link_options link_options = {
                 .address = options->address,
                 .ca_file = options->ca_file,
@@ -491,6 +512,7 @@ struct store *store_open(const struct store_options *options) {
                 return NULL;
         }
         uv_idle_init(options->loop, &store->idle); /* cannot fail */
+        uv_timer_init(options->loop, &store->gather);
         return store;
 }
 

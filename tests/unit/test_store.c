@@ -169,6 +169,25 @@ static void what_comes_before_the_answer_goes_behind_it_as_one(void **state) {
         stand_close(&stand);
 }
 
+/* Each bundle is made the moment the one before is answered. They are 3 ms apart by the loop's clock, or more if the machine is slow. */
+static void where_many_come_bundles_keep_a_distance(void **state) {
+        enum { ROUNDS = 20, CALLS = 4, DISTANCE_MS = 3 };
+        struct stand stand;
+        stand_open(&stand, state);
+        make(&stand);
+        WAIT(stand.world, stand.answers == 1);
+        uint64_t began_ms = uv_now(&stand.world->loop);
+        for (int round = 0; round < ROUNDS; round++) {
+                stand.answers = 0;
+                for (int op = 0; op < CALLS; op++)
+                        append(&stand, "c", round * CALLS + op);
+                WAIT(stand.world, stand.answers == CALLS);
+                assert_int_equal(stand.seqs[CALLS - 1], round * CALLS + CALLS);
+        }
+        assert_true(uv_now(&stand.world->loop) - began_ms >= (ROUNDS - 1) * DISTANCE_MS);
+        stand_close(&stand);
+}
+
 static void each_call_has_its_own_answer(void **state) {
         struct stand stand;
         stand_open(&stand, state);
@@ -210,6 +229,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(calls_of_one_turn_go_together_and_in_order, world_open, world_close),
                 cmocka_unit_test_setup_teardown(what_comes_before_the_answer_goes_behind_it_as_one, world_open, world_close),
+                cmocka_unit_test_setup_teardown(where_many_come_bundles_keep_a_distance, world_open, world_close),
                 cmocka_unit_test_setup_teardown(each_call_has_its_own_answer, world_open, world_close),
                 cmocka_unit_test_setup_teardown(when_the_store_goes_away_all_that_waits_is_told, world_open, world_close),
         };
