@@ -30,6 +30,8 @@ struct site {
         struct metrics_slot slot; /* as in shared memory: it outlives the process */
         enum site_state state;
         uv_idle_t *idle;          /* started: its turn comes at the end of the step */
+        uv_timer_t *timer;        /* started: */
+        uint64_t timer_us;        /* when its turn comes */
         unsigned ticks;
         uint64_t frozen_us;
 };
@@ -122,7 +124,7 @@ char *sites_token(struct slice user, struct slice device) {
         return token;
 }
 
-/* ---- libuv: what fanout/store.c arranges for the end of a turn ---- */
+/* ---- libuv: what fanout/store.c arranges for the end of a turn, and for soon after ---- */
 
 int uv_idle_init(uv_loop_t *loop, uv_idle_t *idle) {
         idle->loop = loop;
@@ -140,6 +142,38 @@ int uv_idle_stop(uv_idle_t *idle) {
         return 0;
 }
 
+static void sites_on_timer(void *arg) {
+        struct site *site = arg;
+        if (!site->timer || site->timer_us > world.now_us)
+                return; /* closed, or started anew */
+        if (site->frozen_us > world.now_us) {
+                site->timer_us = site->frozen_us;
+                world_at(site->timer_us, sites_on_timer, site);
+                return;
+        }
+        uv_timer_t *timer = site->timer;
+        site->timer = NULL;
+        sites_enter(&site->loop);
+        timer->timer_cb(timer);
+}
+
+int uv_timer_init(uv_loop_t *loop, uv_timer_t *timer) {
+        timer->loop = loop;
+        return 0;
+}
+
+int uv_timer_start(uv_timer_t *timer, uv_timer_cb cb, uint64_t timeout_ms, uint64_t repeat_ms) {
+        struct site *site = sites_of(timer->loop);
+        timer->timer_cb = cb;
+        site->timer = timer;
+        site->timer_us = world_after(timeout_ms * 1000, sites_on_timer, site);
+        return 0;
+}
+
+int uv_is_active(const uv_handle_t *handle) {
+        return (const void *)sites_of(handle->loop)->timer == (const void *)handle;
+}
+
 static void sites_on_handle_closed(void *arg) {
         uv_handle_t *handle = arg;
         handle->close_cb(handle);
@@ -147,9 +181,12 @@ static void sites_on_handle_closed(void *arg) {
 
 void uv_close(uv_handle_t *handle, uv_close_cb cb) {
         handle->close_cb = cb;
-        for (int i = 0; i < SITES; i++)
+        for (int i = 0; i < SITES; i++) {
                 if ((void *)sites[i].idle == (void *)handle)
                         sites[i].idle = NULL;
+                if ((void *)sites[i].timer == (void *)handle)
+                        sites[i].timer = NULL;
+        }
         if (cb)
                 world_after(1, sites_on_handle_closed, handle);
 }
