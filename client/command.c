@@ -15,8 +15,11 @@
 #include "base/scan.h"
 #include "client/belfry.h"
 #include "client/chat.h"
+#include "contract/codes.h"
 
 enum { STATUS_DONE, STATUS_NOT_NOW, STATUS_WRONG, DEADLINE_MS = 25000, TEXT_BYTES = 1 << 20 };
+
+#define WHO "say who you are:"
 
 const char command_usage[] =
         "  belfry send --conv C TEXT [--wait MS]                       puts a message into the outbox, or waits until the hub "
@@ -199,16 +202,43 @@ static void copy_field(const struct scan_field *fields, size_t count, const char
                 out[0] = '\0';
 }
 
+/* Why there will be no connection with this token, when the hub has said so. */
+static char refusal[128];
+
+static bool read_event(const char *json, size_t len, struct scan_field fields[64], size_t *ret_count, char type[32]) {
+        struct scan_value value;
+
+        if (scan_text((struct slice){ json, len }, 64, &value) != 0 || scan_object(value.raw, fields, 64, ret_count) != 0)
+                return false;
+        copy_field(fields, *ret_count, "type", type, 32);
+        return true;
+}
+
+/* An app would fetch a fresh token and go on; a command has the one that it was given. */
+static void hear_state(const struct scan_field *fields, size_t count) {
+        const struct scan_value *code = scan_find(fields, count, "code");
+        char state[32];
+
+        copy_field(fields, count, "state", state, sizeof(state));
+        if (strcmp(state, "stopped") == 0 || (code && strtol(code->raw.ptr, NULL, 10) == CLOSE_TOKEN_EXPIRED))
+                copy_field(fields, count, "reason", refusal, sizeof(refusal));
+}
+
+static int tell_refusal(void) {
+        fprintf(stderr, "belfry: the hub refuses the connection: %s\n", refusal);
+        return STATUS_NOT_NOW;
+}
+
 static void on_outbox(struct belfry *client, const char *json, size_t len, void *context) {
         struct scan_field fields[64];
-        struct scan_value value;
         struct waiting *waiting = context;
         char type[32], op[BELFRY_OP_SIZE];
         size_t count;
 
-        if (scan_text((struct slice){ json, len }, 64, &value) != 0 || scan_object(value.raw, fields, 64, &count) != 0)
+        if (!read_event(json, len, fields, &count, type))
                 return;
-        copy_field(fields, count, "type", type, sizeof(type));
+        if (strcmp(type, "state") == 0)
+                hear_state(fields, count);
         copy_field(fields, count, "op", op, sizeof(op));
         if (strcmp(type, "outbox") != 0 || strcmp(op, waiting->op) != 0)
                 return;
@@ -224,13 +254,15 @@ static int wait_for(struct belfry *client, struct waiting *waiting, int64_t wait
         uint64_t until_ms = clock_monotonic_ms() + (uint64_t)wait_ms, now_ms;
 
         belfry_start(client);
-        while (!is_settled(waiting->state) && !over && (now_ms = clock_monotonic_ms()) < until_ms)
+        while (!is_settled(waiting->state) && !refusal[0] && !over && (now_ms = clock_monotonic_ms()) < until_ms)
                 (void)command_wait(client, -1, (int)(until_ms - now_ms < 1000 ? until_ms - now_ms : 1000));
         if (strcmp(waiting->state, "synced") == 0)
                 return STATUS_DONE;
         if (is_settled(waiting->state))
                 fprintf(stderr, "belfry: the hub did not take it: %s\n", waiting->line);
-        else
+        else if (refusal[0])
+                (void)tell_refusal();
+        if (!is_settled(waiting->state))
                 fputs("belfry: it waits in the outbox\n", stderr);
         return STATUS_NOT_NOW;
 }
@@ -245,6 +277,8 @@ static int run_send(const struct command_options *options) {
                 return refuse("say where it goes:", "--conv");
         if (!options->text == !options->body)
                 return refuse("say what to send:", "TEXT, or --body JSON");
+        if (options->wait_ms >= 0 && !options->token)
+                return refuse(WHO, "--token, or BELFRY_TOKEN");
         body = options->body ? strdup(options->body) : command_body(options->text);
         if (!body)
                 return command_fail("send", BELFRY_E_MEMORY);
@@ -266,6 +300,12 @@ static int run_send(const struct command_options *options) {
 /* ---- listen ---- */
 
 static void print_line(struct belfry *client, const char *json, size_t len, void *context) {
+        struct scan_field fields[64];
+        char type[32];
+        size_t count;
+
+        if (read_event(json, len, fields, &count, type) && strcmp(type, "state") == 0)
+                hear_state(fields, count);
         if (fwrite(json, 1, len, stdout) != len || putchar('\n') == EOF || fflush(stdout) != 0)
                 over = 1; /* nobody reads any more */
 }
@@ -273,14 +313,14 @@ static void print_line(struct belfry *client, const char *json, size_t len, void
 /* For people: what is a message, and nothing else. */
 static void print_message(struct belfry *client, const char *json, size_t len, void *context) {
         struct scan_field fields[64];
-        struct scan_value value;
         const struct scan_value *body;
         char type[32], conv[256], from[256];
         size_t count;
 
-        if (scan_text((struct slice){ json, len }, 64, &value) != 0 || scan_object(value.raw, fields, 64, &count) != 0)
+        if (!read_event(json, len, fields, &count, type))
                 return;
-        copy_field(fields, count, "type", type, sizeof(type));
+        if (strcmp(type, "state") == 0)
+                hear_state(fields, count);
         copy_field(fields, count, "conv", conv, sizeof(conv));
         copy_field(fields, count, "from", from, sizeof(from));
         body = scan_find(fields, count, "body");
@@ -292,15 +332,18 @@ static void print_message(struct belfry *client, const char *json, size_t len, v
 
 static int run_listen(const struct command_options *options) {
         struct belfry *client;
-        int status = open_client(options, options->json ? print_line : print_message, NULL, &client);
+        int status;
 
+        if (!options->token)
+                return refuse(WHO, "--token, or BELFRY_TOKEN");
+        status = open_client(options, options->json ? print_line : print_message, NULL, &client);
         if (status)
                 return status;
         belfry_start(client);
-        while (!over)
+        while (!over && !refusal[0])
                 (void)command_wait(client, -1, 1000);
         belfry_close(client);
-        return STATUS_DONE;
+        return refusal[0] ? tell_refusal() : STATUS_DONE;
 }
 
 /* ---- sync, conversations ---- */

@@ -133,10 +133,28 @@ await tap.run('chat shows ticks, typing and presence', async () => {
     expect((await each.gone).code === 0, 'a chat ended badly');
   }
 });
+await tap.run('listen and send --wait end with 1 and say why as soon as the hub refuses the token, and what was to be sent waits', async () => {
+  const expired = makeToken(JWT_SECRET, { sub: 'eve', dev: 'd' }, { ttl_s: -60 });
+  for (const [token, word] of [['no-token', 'bad token'], [expired, 'token expired']]) {
+    for (const [command, ...more] of [['listen'], ['listen', '--json'], ['send', '--conv', 'lunch', '--wait', '60000', 'x']]) {
+      const done = spawnSync(program, [command, '--url', hub.url, '--token', token, '--store', join(folder, 'eve.db'), ...more], { encoding: 'utf8', timeout: 15000 });
+      expect(done.status === 1 && done.stderr.includes(word), [command, word, done]);
+      expect(command !== 'send' || done.stderr.includes('waits in the outbox'), done.stderr);
+    }
+  }
+});
+await tap.run('listen ends with 1 when another session of its device replaces it', async () => {
+  const bob = start(program, ['listen', ...flags('bob'), '--json'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  await eventually(async () => (await hub.api.devices('bob')).some(({ device, connected }) => device === 'd' && connected), () => 'bob is connected');
+  const sent = spawnSync(program, ['send', ...flags('bob'), '--store', join(folder, 'other.db'), '--conv', 'lunch', '--wait', '15000', 'from elsewhere'], { encoding: 'utf8' });
+  expect(sent.status === 0, sent);
+  expect((await bob.gone).code === 1, 'the replaced one ended otherwise');
+});
 await tap.run('a wrong command line ends with 2 and says why', async () => {
   for (const [args, word] of [[['send', '--store', 'x', '--conv', 'c', 't'], '--url'], [['send', '--url', 'http://a', '--conv', 'c', 't'], '--store'],
-    [['listen', ...flags('bob'), '--nonsense'], '--nonsense'], [['send', ...flags('bob'), 'text'], '--conv'], [['send', ...flags('bob'), '--conv', 'c'], 'TEXT'],
-    [['sync', ...flags('bob'), '--deadline', 'soon'], 'soon'], [['listen', '--url', 'gopher://a', '--store', join(folder, 'x')], 'argument']]) {
+    [['listen', ...flags('bob'), '--nonsense'], '--nonsense'], [['send', ...flags('bob'), 'text'], '--conv'], [['listen', '--url', 'http://a', '--store', join(folder, 'x')], '--token'],
+    [['send', '--url', 'http://a', '--store', join(folder, 'x'), '--conv', 'c', '--wait', '9', 't'], '--token'], [['send', ...flags('bob'), '--conv', 'c'], 'TEXT'],
+    [['sync', ...flags('bob'), '--deadline', 'soon'], 'soon'], [['listen', '--url', 'gopher://a', '--token', 't', '--store', join(folder, 'x')], 'argument']]) {
     const done = spawnSync(program, args, { encoding: 'utf8' });
     expect(done.status === 2 && done.stderr.includes(word), [args, done.status, done.stderr]);
   }
