@@ -393,7 +393,7 @@ void protocol_handle_object(struct session *session, struct slice object) {
         if (session->state == SESSION_FRESH && (r || request.type != REQUEST_HELLO)) {
                 bool is_hello = r && request.type == REQUEST_HELLO;
                 session_error(session, &request, is_hello ? ERROR_BAD_REQUEST : ERROR_UNAUTHORIZED, is_hello ? request.error : "hello comes first");
-                session_close(session, CLOSE_BAD_TOKEN);
+                session_close(session, is_hello ? CLOSE_MALFORMED : CLOSE_BAD_TOKEN);
         } else if (r) {
                 session_error(session, &request, ERROR_BAD_REQUEST, request.error);
         } else if (session->state == SESSION_FRESH) {
