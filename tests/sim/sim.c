@@ -199,8 +199,8 @@ static int sim_all(void) {
                 int caught = 0;
                 for (int i = 0; i < SIM_PLANTED_SEEDS; i++) {
                         struct run run = { .seed = seed + (uint64_t)i, .steps = SIM_PLANTED_STEPS, .plant = (enum plant)plant };
-                        if (plant == PLANT_KICK_LOST)
-                                run.steps *= 3; /* few sessions are replaced while they live */
+                        if (plant == PLANT_KICK_LOST || plant == PLANT_RESET_UNTOLD)
+                                run.steps *= 3; /* few sessions are replaced while they live, and few stores wiped while a device is away */
                         run.troubles = TROUBLE_PEERS | (plant == PLANT_RESET_UNTOLD ? TROUBLE_WIPE : 0);
                         if (plant == PLANT_APPEND_TWICE)
                                 run.troubles |= TROUBLE_LINKS;
