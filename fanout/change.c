@@ -13,7 +13,7 @@
 #include "fanout/store.h"
 #include "fanout/words.h"
 
-enum { CHANGE_TRIES = 8, CHANGE_TELL_ALL = 16 };
+enum { CHANGE_TRIES = 8, CHANGE_TELL_ALL = 16, DIRECT_MEMBERS = 2 };
 
 struct change_step {
         const char *action;
@@ -152,14 +152,15 @@ static int change_write(struct change_job *job, const struct redisReply *reply, 
         return store_call_send(call, change_on_written, job);
 }
 
-static int change_check(const struct change *change, const struct redisReply *reply, size_t members_after) {
+static int change_check(const struct change *change, const struct redisReply *reply, size_t members_before, size_t members_after) {
         bool exists = store_count(reply) > 0;
         bool may_create = change->mode == CHANGE_REPLACE || (change->mode == CHANGE_ADD && change->create_missing);
         if (!exists && !may_create)
                 return FANOUT_E_NOT_FOUND;
         if (exists && change->kind.len && !slice_equal(change->kind, store_text(store_item(reply, 0))))
                 return FANOUT_E_CONFLICT;
-        if (members_after > LIMIT_MEMBERS)
+        struct slice kind = exists ? store_text(store_item(reply, 0)) : change->kind;
+        if (members_after > members_before && members_after > (slice_is(kind, "direct") ? DIRECT_MEMBERS : LIMIT_MEMBERS))
                 return FANOUT_E_CONFLICT;
         return 0;
 }
@@ -187,7 +188,7 @@ static void change_on_read(void *arg, const struct redisReply *reply) {
         }
         job->result.created = store_count(reply) == 0;
         job->result.changes = count;
-        int answer = change_check(&job->change, reply, after);
+        int answer = change_check(&job->change, reply, before, after);
         bool nothing = !answer && !job->result.created && count == 0 && job->change.is_public < 0 && job->change.template.len == 0 &&
                        job->change.mode != CHANGE_DELETE;
         if (!answer && nothing && job->change.mode == CHANGE_REMOVE)

@@ -129,7 +129,7 @@ static void api_metrics(struct api_call *call) {
 static void api_on_changed(void *arg, const struct change_result *result) {
         struct http *http = arg;
         if (result->answer == FANOUT_E_CONFLICT) {
-                http_fail_code(http, ERROR_CONFLICT, "the kind cannot change, and a conversation has at most 1,000 members");
+                http_fail_code(http, ERROR_CONFLICT, "the kind cannot change; a conversation has at most 1,000 members, a direct one two");
         } else if (result->answer) {
                 api_fail(http, result->answer);
         } else {
@@ -223,7 +223,7 @@ static void api_put_conversation(struct api_call *call) {
                 http_fail_code(call->http, ERROR_INTERNAL, NULL);
         } else if (list && api_read_members(call, list, &text, members, &change.count) < 0) {
                 api_invalid(call, "members is a list of at most 1,000 user ids, or of {user, role}");
-        } else if (list && slice_is(change.kind, "direct") && change.count != 2) {
+        } else if (list && slice_is(change.kind, "direct") && (change.count != 2 || slice_equal(members[0].user, members[1].user))) {
                 api_invalid(call, "a direct conversation has two members");
         } else {
                 change.members_given = list != NULL;

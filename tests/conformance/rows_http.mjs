@@ -31,6 +31,10 @@ const backend = [
       expect((await scene.http('PUT', path, { body: { kind: 'channel' } })).status === 409, 'the kind changed');
       await scene.call(201, 'PUT', scene.conv('two'), { body: { kind: 'direct', members: [ann, bob] } });
       expect((await scene.http('PUT', scene.conv('three'), { body: { kind: 'direct', members: [ann, bob, carol] } })).status === 422, 'three are direct');
+      expect((await scene.http('PUT', scene.conv('alone'), { body: { kind: 'direct', members: [ann, ann] } })).status === 422, 'one and the same are direct');
+      expect((await scene.http('PUT', scene.conv('two'), { body: { members: [ann, bob, carol] } })).status === 409, 'three are direct by an update');
+      expect((await scene.http('PUT', `${scene.conv('two')}/members/${carol}`, {})).status === 409, 'a third joined two');
+      await scene.call(200, 'PUT', `${scene.conv('two')}/members/${bob}`, { body: { role: 'admin' } });
       await scene.call(201, 'PUT', scene.conv('news'), { body: { kind: 'channel', members: [], public: true } });
       expect((await scene.call(200, 'GET', scene.conv('news'), { node: 1 })).public === true, 'it is not public');
     },
