@@ -33,18 +33,24 @@ import { messagesOf } from './view.js';
 
 const EPHEMERAL = new Set(['typing', 'signal', 'presence']);
 
+// Of the hub alone, as in https://hub.example, or of its WebSocket, wherever a proxy has put that.
+function addressesOf(text) {
+  const [, tls, host, path = '/', query = ''] = /^(?:ws|http)(s?)(:\/\/[^\s/?#]+)(\/[^\s?#]*)?(\?[^\s#]*)?/.exec(text) ?? []; // React Native's URL is no whole one
+  if (!host) throw new BelfryError('bad_request', 'options.url must be ws://… or wss://…');
+  const whole = path === '/' ? '/v1/ws' : path;
+  return { url: `ws${tls}${host}${whole}${query}`, syncUrl: `http${tls}${host}${whole.replace(/[^/]*$/, '')}sync` };
+}
+
 function settingsOf(options) {
   if (typeof options.token !== 'function') throw new BelfryError('bad_request', 'options.token must be a function that gives a token');
   if (!isId(options.user)) throw new BelfryError('bad_request', 'options.user must be the user\'s id');
   const { report_ms = 0 } = options;
   if (report_ms !== 0 && !(report_ms >= TIME.report)) throw new BelfryError('bad_request', `options.report_ms is 0, or ${TIME.report} or more`);
-  const [, origin, path = '/'] = /^((?:wss?|https?):\/\/[^\s/?#]+)(\/[^\s?#]*)?/.exec(options.url) ?? []; // React Native's URL is no whole one
-  if (!origin) throw new BelfryError('bad_request', 'options.url must be ws://… or wss://…');
+  const { url, syncUrl } = addressesOf(options.url);
   const dial = options.dial ?? ((what) => webSocketDial(options.WebSocket ?? globalThis.WebSocket)(what));
   if (!options.dial && !options.WebSocket && !globalThis.WebSocket) throw new BelfryError('bad_request', 'there is no WebSocket here: give options.WebSocket');
-  const syncUrl = options.syncUrl ?? `${origin.replace(/^ws/, 'http')}${path.replace(/[^/]*$/, '')}sync`;
   return {
-    name: 'belfry-js/1', chance: () => chance32(options.random), ...options, dial, syncUrl,
+    name: 'belfry-js/1', chance: () => chance32(options.random), ...options, url, dial, syncUrl: options.syncUrl ?? syncUrl,
     fetch: options.fetch ?? ((...what) => globalThis.fetch(...what)),
   };
 }

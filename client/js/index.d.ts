@@ -239,7 +239,7 @@ export interface Clock {
 }
 
 export interface Options {
-  /** ws://… or wss://…/v1/ws */
+  /** wss://…/v1/ws, or https://… of the hub alone; ws:// and http:// without TLS */
   url: string;
   user: string;
   /** Else one is made and kept. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// failing.mjs: what a storage adapter that fails, as one whose quota is used up, and a hub that asks for odd delays cost the JavaScript client.
+// failing.mjs: what a storage adapter that fails, as one whose quota is used up, a hub that asks for odd delays, and an address that is
+// not written out cost the JavaScript client.
 //
 // Calls reject with a code and nothing else does, what waits is tried again at its time, and when the store takes something again, all goes on.
 
@@ -229,6 +230,30 @@ await test('no delay that a hub names makes a timer fire at once', async () => {
 await test('ids are in the order in which the hub gives them, so its pages go on and never round', async () => {
   const ids = ['', 'a', 'aa', 'b', 'ä', '\uffee', '\u{1f600}', 'a\u{1f600}', 'a\uffee'];
   for (const id of ids) for (const other of ids) assert.equal(isBehind(id, other), Buffer.compare(Buffer.from(id), Buffer.from(other)) > 0, `${id} and ${other}`);
+});
+
+await test('the address of the hub alone will do, with http or ws', async () => {
+  for (const [given, dialled, asked] of [
+    ['https://hub.test', 'wss://hub.test/v1/ws', 'https://hub.test/v1/sync'], ['http://hub.test:8080/', 'ws://hub.test:8080/v1/ws', 'http://hub.test:8080/v1/sync'],
+    ['wss://hub.test', 'wss://hub.test/v1/ws', 'https://hub.test/v1/sync'], ['ws://[::1]:8080/v1/ws', 'ws://[::1]:8080/v1/ws', 'http://[::1]:8080/v1/sync'],
+    ['wss://hub.test/chat/socket?room=1', 'wss://hub.test/chat/socket?room=1', 'https://hub.test/chat/sync'],
+  ]) {
+    const posted = [];
+    const world = await new World().open({
+      url: given,
+      fetch: async (url) => {
+        posted.push(url);
+        return { status: 200, json: async () => ({ epoch: 'e1', cursor: 1, head: 1, more: false, events: [], results: [] }) };
+      },
+    });
+    await world.client.syncOnce();
+    await world.client.start();
+    await world.settled();
+    assert.equal(world.line.url, dialled);
+    assert.equal(posted[0], asked);
+    await world.client.close();
+  }
+  await assert.rejects(new World().open({ url: 'gopher://hub.test' }), { code: 'bad_request' });
 });
 
 tap.finish();
