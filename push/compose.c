@@ -170,6 +170,8 @@ static void compose_id(const struct look *look, struct slice user, struct slice 
 struct push_job compose_job(const struct look *look, struct slice user, const struct look_device *device, const struct look_event *event,
                             const struct compose *compose, enum push_kind kind, unsigned step) {
         bool shown = kind != PUSH_BACKGROUND;
+        /* A device that is woken asks for all that is new, whatever it was; a webhook is a server of the app's own. */
+        bool named = shown || !device || device->provider == PUSH_WEBHOOK;
         uint64_t n = event->is_notice ? event->state.n : event->n;
         struct push_job job = {
                 .user = user,
@@ -183,8 +185,8 @@ struct push_job compose_job(const struct look *look, struct slice user, const st
                 .title = shown ? compose->title : SLICE(""),
                 .text = shown ? compose->text : SLICE(""),
                 .data = shown ? compose->data : compose->plan.data,
-                .conv = event->conv,
-                .op = event->op,
+                .conv = named ? event->conv : SLICE(""),
+                .op = named ? event->op : SLICE(""),
                 .at_ms = event->at_ms,
                 .badge = shown ? look->badge : -1,
                 .expires_ms = compose->expires_ms,

@@ -35,7 +35,7 @@ struct push_job {
         enum push_priority priority;
         struct slice title, text;  /* UTF-8 as it is shown, without JSON's escapes; "" none */
         struct slice data;         /* any JSON value; "" none */
-        struct slice conv, op;     /* what it is about: conversation of a message, op of a message or notification; each may be "" */
+        struct slice conv, op;     /* what it is about: conversation of a message, op of a message or notification; each may be "", both are if a device is only woken */
         int64_t at_ms;             /* wall time of that */
         int64_t badge;             /* unread of the user now; -1: leave it alone */
         int64_t expires_ms;        /* wall time; always set */

@@ -143,9 +143,12 @@ static void a_wake_up_says_only_how_far_the_inbox_reaches(void **state) {
         assert_int_equal(compose_read(&event, &compose), 0);
         struct push_job job = compose_job(&look, SLICE("u"), &to, &event, &compose, PUSH_BACKGROUND, 0);
         assert_int_equal(job.head, 99);
-        assert_int_equal(job.title.len + job.text.len + job.data.len, 0);
+        assert_int_equal(job.title.len + job.text.len + job.data.len + job.conv.len + job.op.len, 0);
         assert_int_equal(job.badge, -1);
         assert_int_equal(job.priority, PUSH_LOW);
+        to.provider = PUSH_WEBHOOK;
+        job = compose_job(&look, SLICE("u"), &to, &event, &compose, PUSH_BACKGROUND, 0);
+        assert_true(job.op.len > 0); /* but the app's own server is told which it was */
         compose_deinit(&compose);
 }
 
