@@ -212,9 +212,25 @@ static void gateway_receive(struct conn *conn, struct lws *wsi, const char *byte
         }
 }
 
-static void gateway_heard(struct conn *conn, size_t len) {
-        if (appetite_hear(&conn->appetite, conn->hub->turn, len) && list_is_empty(&conn->link))
-                list_append(&conn->hub->hungry, &conn->link);
+static void gateway_hear(struct conn *conn, struct lws *wsi, const char *bytes, size_t len) {
+        struct hub *hub = conn->hub;
+        hub->hearing = true;
+        gateway_receive(conn, wsi, bytes, len);
+        hub->hearing = false;
+        bool again = appetite_hear(&conn->appetite, hub->turn, len);
+        if ((again || conn->session->paused) && list_is_empty(&conn->link))
+                list_append(&hub->hungry, &conn->link);
+}
+
+/*
+ * Not while it is heard: of a TLS record that holds more, lws takes again and again what it laid aside when it was told to stop, and never
+ * returns. So it hears the rest of the record, at most 16 KiB, first.
+ */
+static bool gateway_hold(struct conn *conn) {
+        if (!conn->session || !conn->session->paused)
+                return false;
+        lws_rx_flow_control(conn->wsi, 0);
+        return true;
 }
 
 /* As lws's own glue to libuv does it when a socket is readable. The connection may be gone after it. */
@@ -226,7 +242,7 @@ static void gateway_read(struct conn *conn) {
 
 static void gateway_read_again(struct conn *conn) {
         appetite_feed(&conn->appetite);
-        if (conn->session && conn->session->state < SESSION_CLOSING && !conn->session->paused)
+        if (!gateway_hold(conn) && conn->session && conn->session->state < SESSION_CLOSING)
                 gateway_read(conn);
 }
 
@@ -237,8 +253,10 @@ void gateway_read_on(struct hub *hub) {
                 list_remove(link);
                 gateway_read_again(LIST_CONTAINER(link, struct conn, link));
         }
-        while ((link = list_first(&hub->hungry)))
+        while ((link = list_first(&hub->hungry))) {
                 list_remove(link); /* the kernel tells of them again */
+                gateway_hold(LIST_CONTAINER(link, struct conn, link));
+        }
         hub->turn++;
 }
 
@@ -381,10 +399,8 @@ static int gateway_callback(struct lws *wsi, enum lws_callback_reasons reason, v
         case LWS_CALLBACK_ESTABLISHED:
                 return gateway_established(conn, wsi);
         case LWS_CALLBACK_RECEIVE:
-                if (conn->session && !conn->peer_closed) { /* lws hands out what follows a close in the same packet (RFC 6455 section 5.5.1) */
-                        gateway_receive(conn, wsi, in, len);
-                        gateway_heard(conn, len);
-                }
+                if (conn->session && !conn->peer_closed) /* lws hands out what follows a close in the same packet (RFC 6455 section 5.5.1) */
+                        gateway_hear(conn, wsi, in, len);
                 return 0;
         case LWS_CALLBACK_RECEIVE_PONG:
                 if (conn->session)

@@ -65,6 +65,7 @@ struct hub {
         struct list handshakes; /* struct conn, link: the oldest first */
         struct list hungry;     /* struct conn, link: may have more to say than was read in this turn of the loop */
         uint32_t turn;          /* counts them, for the above */
+        bool hearing;           /* lws hands out what a peer said, and must not be told to stop before it has: see gateway_hold() */
         struct list https;      /* struct http, all */
 };
 

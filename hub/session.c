@@ -115,7 +115,8 @@ static void session_pause(struct session *session) {
         if (session->paused || !session->wsi)
                 return;
         session->paused = true;
-        lws_rx_flow_control(session->wsi, 0);
+        if (!session->hub->hearing) /* else gateway.c does it, when it is over */
+                lws_rx_flow_control(session->wsi, 0);
 }
 
 static void session_resume(struct session *session) {

@@ -17,6 +17,7 @@ import { makeFolder } from '../lib/started.mjs';
 import { Tap } from '../lib/tap.mjs';
 import { eventually } from '../lib/until.mjs';
 import { expect } from './bench.mjs';
+import { recorded } from './peers.mjs';
 
 const only = process.argv[2] ?? '';
 const tap = new Tap('a hub that is asked for too much');
@@ -45,8 +46,8 @@ class Case {
     return { raw, answer: await raw.upgrade() };
   }
 
-  async session(user, device) {
-    const { raw, answer } = await this.upgrade();
+  async session(user, device, options) {
+    const { raw, answer } = await this.upgrade(options);
     expect(answer.status === 101, `the upgrade was answered ${answer.status}`);
     raw.text({ type: 'hello', id: 1, token: this.hub.token(user, device) });
     const welcome = await raw.message((each) => each.id === 1, 'a welcome');
@@ -151,6 +152,24 @@ const leaseIn = (command) => async () => {
 };
 
 const cases = [
+  {
+    name: 'one TLS record with more requests than may be under way is answered, and so is everyone else',
+    async run(test) {
+      const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(makeFolder('tls'), name));
+      execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert, '-subj', '/CN=test'], { stdio: 'pipe' });
+      const env = { BELFRY_TLS_CERT: cert, BELFRY_TLS_KEY: key, BELFRY_REQUESTS_PER_S: '0' };
+      test.hub = await new Hub({ name: 'record', workers: 1, env }).start();
+      const raw = await test.session('alice', 'phone', { tls: true });
+      const count = 300; // of some 50 bytes
+      const record = recorded(raw, () => {
+        for (let i = 0; i < count; i += 1) raw.text({ type: 'status', id: 2000 + i, status: 'away' });
+      });
+      expect(record.length <= 16384, `a record of ${record.length} bytes`);
+      raw.write(record);
+      await raw.until(() => raw.messages.filter((each) => each.id >= 2000 && each.type === 'ok').length === count, 'all replies');
+      expect((await test.ask(await test.session('bob', 'phone', { tls: true }), { type: 'ping' })).type === 'pong', 'another is not served');
+    },
+  },
   {
     name: 'above max_connections an upgrade gets 503 and Retry-After, and the next is taken when one has left',
     async run(test) {

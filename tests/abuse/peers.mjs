@@ -10,7 +10,7 @@ const MB = 1 << 20;
 const GET = (path) => `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${API_KEY}\r\n\r\n`;
 
 // What one socket would send with `say`, many times over, as bytes.
-function recorded(raw, say) {
+export function recorded(raw, say) {
   const parts = [];
   const { socket } = raw;
   raw.socket = { write: (bytes) => parts.push(Buffer.from(bytes)) };

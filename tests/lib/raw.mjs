@@ -3,17 +3,18 @@
 
 import { randomBytes } from 'node:crypto';
 import { createConnection } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { DEADLINE_MS, Watched } from './until.mjs';
 
 export const OPCODES = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 };
 
 export class RawSocket extends Watched {
-  // Connects and keeps what comes; nothing is sent yet.
-  static open(port, { host = '127.0.0.1', localAddress } = {}) {
+  // Connects and keeps what comes; nothing is sent yet. tls: with any certificate.
+  static open(port, { host = '127.0.0.1', localAddress, tls } = {}) {
     return new Promise((resolve, reject) => {
       const raw = new RawSocket();
-      raw.socket = createConnection({ host, port, localAddress });
-      raw.socket.once('connect', () => resolve(raw));
+      raw.socket = tls ? connectTls({ host, port, rejectUnauthorized: false }) : createConnection({ host, port, localAddress });
+      raw.socket.once(tls ? 'secureConnect' : 'connect', () => resolve(raw));
       raw.socket.on('error', (error) => {
         raw.error = error;
         reject(error);
