@@ -441,6 +441,8 @@ static void store_on_link_down(struct link *link, void *context) {
         if (!store->up)
                 return;
         store->up = false;
+        uv_timer_stop(&store->gather);
+        bundle_fail(&store->bundle); /* what was held was for the store that we knew, and must not be what the next one hears first */
         store->options.on_down(store->options.context);
 }
 

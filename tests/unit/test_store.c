@@ -16,7 +16,7 @@ struct stand {
         struct link_address address;
         struct store *store;
         bool up, closed;
-        int answers;
+        int answers, answers_at_down;
         int64_t seqs[128];  /* of the appends, in the order of their answers */
         int64_t seen;       /* the seq that a read saw */
         int refused;        /* NULL came */
@@ -28,7 +28,9 @@ static void on_up(void *context, bool changed) {
 }
 
 static void on_down(void *context) {
-        ((struct stand *)context)->up = false;
+        struct stand *stand = context;
+        stand->up = false;
+        stand->answers_at_down = stand->answers;
 }
 
 static void on_closed(void *context) {
@@ -96,7 +98,7 @@ static void make(struct stand *stand) {
 }
 
 /* By the backend, without names: nobody's list is asked for, as the entries are left to the sweeper. conv may be one that is none. */
-static void append(struct stand *stand, const char *conv, int op) {
+static void append_then(struct stand *stand, const char *conv, int op, store_reply_fn cb) {
         static const enum key keys[] = { KEY_CONV, KEY_LOG, KEY_MEMBERS, KEY_OPS, KEY_OPS_OLD };
         struct call *call = store_call(stand->store, "append");
         for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -118,7 +120,11 @@ static void append(struct stand *stand, const char *conv, int op) {
         store_call_arg_text(call, "0"); /* not all members are named, */
         store_call_arg_text(call, "");  /* and nothing is pushed */
         store_call_arg_text(call, "");
-        assert_int_equal(store_call_send(call, on_append, stand), 0);
+        assert_int_equal(store_call_send(call, cb, stand), 0);
+}
+
+static void append(struct stand *stand, const char *conv, int op) {
+        append_then(stand, conv, op, on_append);
 }
 
 static void members(struct stand *stand) {
@@ -166,6 +172,32 @@ static void what_comes_before_the_answer_goes_behind_it_as_one(void **state) {
         assert_int_equal(stand.answers, 2); /* that of the first alone */
         WAIT(stand.world, stand.answers == 6);
         assert_int_equal(stand.seqs[5], 5);
+        stand_close(&stand);
+}
+
+static void on_last_append(void *arg, const struct redisReply *reply) {
+        struct stand *stand = arg;
+        on_append(stand, reply);
+        append(stand, "c", 9);
+}
+
+/* Redis answers a bundle of many and ends the connection; what is made of its answer is held back, as others may follow. */
+static void nothing_is_held_for_the_store_that_comes_after_a_lost_link(void **state) {
+        struct slice end[] = { SLICE("CLIENT"), SLICE("KILL"), SLICE("TYPE"), SLICE("normal"), SLICE("SKIPME"), SLICE("no") };
+        struct stand stand;
+        stand_open(&stand, state);
+        make(&stand);
+        WAIT(stand.world, stand.answers == 1);
+        stand.answers = 0;
+        for (int op = 0; op < 3; op++)
+                append(&stand, "c", op);
+        append_then(&stand, "c", 3, on_last_append);
+        store_turn(stand.store);
+        assert_int_equal(link_command(store_link(stand.store), 6, end, NULL, NULL), 0);
+        WAIT(stand.world, !stand.up);
+        assert_int_equal(stand.answers_at_down, 5);
+        assert_int_equal(stand.refused, 1);
+        WAIT(stand.world, stand.up);
         stand_close(&stand);
 }
 
@@ -230,6 +262,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(calls_of_one_turn_go_together_and_in_order, world_open, world_close),
                 cmocka_unit_test_setup_teardown(what_comes_before_the_answer_goes_behind_it_as_one, world_open, world_close),
                 cmocka_unit_test_setup_teardown(where_many_come_bundles_keep_a_distance, world_open, world_close),
+                cmocka_unit_test_setup_teardown(nothing_is_held_for_the_store_that_comes_after_a_lost_link, world_open, world_close),
                 cmocka_unit_test_setup_teardown(each_call_has_its_own_answer, world_open, world_close),
                 cmocka_unit_test_setup_teardown(when_the_store_goes_away_all_that_waits_is_told, world_open, world_close),
         };
