@@ -38,6 +38,7 @@
 #include "hub/settings.h"
 #include "hub/spawn.h"
 #include "hub/store_server.h"
+#include "hub/ticket.h"
 #include "hub/worker.h"
 #include "push/program.h"
 
@@ -133,6 +134,7 @@ static struct config *reload_for_push(void *context) {
 }
 
 static int run_push(const struct worker_options *options) {
+        explicit_bzero(options->tickets, sizeof(*options->tickets)); /* it has no peers, and would keep them as they are */
         struct worker_options own = *options;
         const struct program_options push = {
                 .config = options->config,
@@ -145,7 +147,6 @@ static int run_push(const struct worker_options *options) {
 }
 
 static int start_worker(struct supervisor *s, struct watched *w) {
-        ticket_ring_step(&s->tickets, clock_monotonic_ms());
         const struct worker_options options = {
                 .argc = s->argc,
                 .argv = s->argv,
@@ -155,7 +156,7 @@ static int start_worker(struct supervisor *s, struct watched *w) {
                 .address = s->address,
                 .address_len = s->address_len,
                 .metrics = s->metrics,
-                .tickets = s->tickets,
+                .tickets = &s->tickets,
                 .index = w->slot - 1,
         };
         bool push = w == &s->workers[s->workers_count];
@@ -432,6 +433,7 @@ static void wait_for_something(struct supervisor *s) {
 }
 
 static void tick(struct supervisor *s) {
+        ticket_ring_step(&s->tickets, clock_monotonic_ms());
         step(s, &s->store, CHILD_EVENT_TICK);
         for (uint32_t i = 0; i < s->children_count; i++)
                 step(s, &s->workers[i], CHILD_EVENT_TICK);

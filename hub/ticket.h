@@ -5,7 +5,8 @@
  * Who comes back shows the ticket of an earlier connection and is spared the certificate; but the kernel gives it to any worker.
  *
  *   ticket#1  A key is for a period of monotonic time, and the next one is its digest. So workers agree without a word, a worker that is
- *             started later too (the supervisor moves its ring on before), and who learns a key can open nothing older.
+ *             started later too (the supervisor moves its ring on before). Who learns a key can open nothing older: so the processes keep one
+ *             ring each, which they move on once a minute at least.
  *   ticket#2  A ticket opens in the period it was sealed in and the next, hence for at least TICKET_PERIOD_MS, OpenSSL's own limit.
  */
 #pragma once

@@ -41,6 +41,7 @@
 #include "hub/keeper.h"
 #include "hub/session.h"
 #include "hub/settings.h"
+#include "hub/ticket.h"
 
 enum {
         WORKER_SECOND_MS = 1000,
@@ -58,7 +59,6 @@ struct worker_longest {
 struct worker {
         struct hub hub; /* first */
         const struct worker_options *options;
-        struct ticket_ring tickets;
         struct config *config;          /* loaded again on SIGHUP; NULL: options->config */
         struct link_address address;
         struct buf scratch;
@@ -233,8 +233,10 @@ static void worker_check_memory(struct worker *worker) {
 static void worker_on_second(uv_timer_t *timer) {
         struct worker *worker = timer->data;
         struct hub *hub = &worker->hub;
+        uint64_t now_ms = clock_monotonic_ms();
         worker_check_memory(worker);
-        hub_second(hub, clock_monotonic_ms());
+        ticket_ring_step(hub->tickets, now_ms); /* though nobody may come with a ticket */
+        hub_second(hub, now_ms);
         if (worker->keeper)
                 keeper_second(worker->keeper, hub->config);
 }
@@ -336,8 +338,7 @@ static int worker_open(struct worker *worker) {
         hub->loop = &worker->loop;
         hub->config = options->config;
         hub->metrics = options->metrics;
-        worker->tickets = options->tickets;
-        hub->tickets = &worker->tickets;
+        hub->tickets = options->tickets;
         hub->connections_max = worker_connections_max(options->config);
         buf_init(&worker->scratch, WORKER_SCRATCH_BYTES);
         hub->scratch = &worker->scratch;

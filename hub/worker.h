@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
-#include "hub/ticket.h"
 
 struct config;
 struct metrics_page;
+struct ticket_ring;
 
 struct worker_options {
         int argc;                        /* to load the configuration again on SIGHUP */
@@ -20,7 +20,7 @@ struct worker_options {
         struct sockaddr_storage address; /* to listen on with SO_REUSEPORT; the port is never 0 */
         socklen_t address_len;
         struct metrics_page *metrics;
-        struct ticket_ring tickets;      /* of the present period */
+        struct ticket_ring *tickets;     /* this process's own, of the present period; the worker moves it on */
         uint32_t index;                  /* 0 … workers - 1; its metrics slot is index + 1 (the supervisor has 0) */
         int ready_fd;                    /* gets one byte once the worker serves, then is closed; -1: nobody waits for it */
 };
