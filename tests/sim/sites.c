@@ -170,6 +170,11 @@ int uv_timer_start(uv_timer_t *timer, uv_timer_cb cb, uint64_t timeout_ms, uint6
         return 0;
 }
 
+int uv_timer_stop(uv_timer_t *timer) {
+        sites_of(timer->loop)->timer = NULL;
+        return 0;
+}
+
 int uv_is_active(const uv_handle_t *handle) {
         return (const void *)sites_of(handle->loop)->timer == (const void *)handle;
 }
