@@ -205,15 +205,6 @@ static void copy_field(const struct scan_field *fields, size_t count, const char
 /* Why there will be no connection with this token, when the hub has said so. */
 static char refusal[128];
 
-static bool read_event(const char *json, size_t len, struct scan_field fields[64], size_t *ret_count, char type[32]) {
-        struct scan_value value;
-
-        if (scan_text((struct slice){ json, len }, 64, &value) != 0 || scan_object(value.raw, fields, 64, ret_count) != 0)
-                return false;
-        copy_field(fields, *ret_count, "type", type, 32);
-        return true;
-}
-
 /* An app would fetch a fresh token and go on; a command has the one that it was given. */
 static void hear_state(const struct scan_field *fields, size_t count) {
         const struct scan_value *code = scan_find(fields, count, "code");
@@ -222,6 +213,18 @@ static void hear_state(const struct scan_field *fields, size_t count) {
         copy_field(fields, count, "state", state, sizeof(state));
         if (strcmp(state, "stopped") == 0 || (code && strtol(code->raw.ptr, NULL, 10) == CLOSE_TOKEN_EXPIRED))
                 copy_field(fields, count, "reason", refusal, sizeof(refusal));
+}
+
+/* Takes apart what the client tells, and keeps it if that is a refusal. */
+static bool read_event(const char *json, size_t len, struct scan_field fields[64], size_t *ret_count, char type[32]) {
+        struct scan_value value;
+
+        if (scan_text((struct slice){ json, len }, 64, &value) != 0 || scan_object(value.raw, fields, 64, ret_count) != 0)
+                return false;
+        copy_field(fields, *ret_count, "type", type, 32);
+        if (strcmp(type, "state") == 0)
+                hear_state(fields, *ret_count);
+        return true;
 }
 
 static int tell_refusal(void) {
@@ -237,8 +240,6 @@ static void on_outbox(struct belfry *client, const char *json, size_t len, void 
 
         if (!read_event(json, len, fields, &count, type))
                 return;
-        if (strcmp(type, "state") == 0)
-                hear_state(fields, count);
         copy_field(fields, count, "op", op, sizeof(op));
         if (strcmp(type, "outbox") != 0 || strcmp(op, waiting->op) != 0)
                 return;
@@ -258,12 +259,13 @@ static int wait_for(struct belfry *client, struct waiting *waiting, int64_t wait
                 (void)command_wait(client, -1, (int)(until_ms - now_ms < 1000 ? until_ms - now_ms : 1000));
         if (strcmp(waiting->state, "synced") == 0)
                 return STATUS_DONE;
-        if (is_settled(waiting->state))
+        if (is_settled(waiting->state)) {
                 fprintf(stderr, "belfry: the hub did not take it: %s\n", waiting->line);
-        else if (refusal[0])
+                return STATUS_NOT_NOW;
+        }
+        if (refusal[0])
                 (void)tell_refusal();
-        if (!is_settled(waiting->state))
-                fputs("belfry: it waits in the outbox\n", stderr);
+        fputs("belfry: it waits in the outbox\n", stderr);
         return STATUS_NOT_NOW;
 }
 
@@ -304,8 +306,7 @@ static void print_line(struct belfry *client, const char *json, size_t len, void
         char type[32];
         size_t count;
 
-        if (read_event(json, len, fields, &count, type) && strcmp(type, "state") == 0)
-                hear_state(fields, count);
+        (void)read_event(json, len, fields, &count, type);
         if (fwrite(json, 1, len, stdout) != len || putchar('\n') == EOF || fflush(stdout) != 0)
                 over = 1; /* nobody reads any more */
 }
@@ -319,8 +320,6 @@ static void print_message(struct belfry *client, const char *json, size_t len, v
 
         if (!read_event(json, len, fields, &count, type))
                 return;
-        if (strcmp(type, "state") == 0)
-                hear_state(fields, count);
         copy_field(fields, count, "conv", conv, sizeof(conv));
         copy_field(fields, count, "from", from, sizeof(from));
         body = scan_find(fields, count, "body");
