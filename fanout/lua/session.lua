@@ -9,8 +9,8 @@ local function tell_presence(channels, counters, user_key, user, live)
   end
 end
 
--- Writes the sessions of a user, and the nodes they are on.
-local function write_live(user_key, lines)
+-- Writes the sessions of a user, and the nodes they are on; with an epoch that one, too.
+local function write_live(user_key, lines, epoch)
   local names, seen = {}, {}
   for _, line in ipairs(lines) do
     local node = string.match(line, '^%S+ %S+ (%S+)')
@@ -22,6 +22,8 @@ local function write_live(user_key, lines)
   local live = table.concat(lines, '\n')
   if #lines == 0 then
     redis.call('HDEL', user_key, 'live', 'nodes')
+  elseif epoch then
+    redis.call('HSET', user_key, 'live', live, 'nodes', table.concat(names, ' '), 'epoch', epoch)
   else
     redis.call('HSET', user_key, 'live', live, 'nodes', table.concat(names, ' '))
   end
@@ -106,7 +108,7 @@ register_freeing('b1_attach', function(keys, args)
   if redis.call('HGET', keys[4], 'epoch') ~= args[8] then
     return { 'err', 'unavailable' }
   end
-  local h = redis.call('HMGET', keys[1], 'epoch', 'base', 'live')
+  local h = redis.call('HMGET', keys[1], 'epoch', 'base', 'live', 'watch')
   local epoch = epoch_of(h[1], args[8])
   local base = tonumber(h[2]) or 0
   local head = base + redis.call('LLEN', keys[2])
@@ -135,9 +137,6 @@ register_freeing('b1_attach', function(keys, args)
   if told > head then
     local before = tonumber(string.match(epoch, '%.(%d+)$')) or 0
     epoch = args[8] .. '.' .. text(math.max(now, before + 1)) -- a millisecond may bring two
-  end
-  if h[1] ~= epoch then
-    redis.call('HSET', keys[1], 'epoch', epoch)
   end
   if before and before[1] ~= session then
     publish(args[1], args[2], before[2], 'K', '4409 ' .. user .. ' ' .. device .. ' ' .. before[1])
@@ -178,8 +177,10 @@ register_freeing('b1_attach', function(keys, args)
     publish(args[1], args[2], node, 'K', before[4] .. ' ' .. user .. ' ' .. device .. ' ' .. session)
   end
   lines[#lines + 1] = line
-  local live = write_live(keys[1], lines)
-  tell_presence(args[1], args[2], keys[1], user, live)
+  local live = write_live(keys[1], lines, h[1] ~= epoch and epoch)
+  if h[4] then
+    tell_presence(args[1], args[2], keys[1], user, live)
+  end
   return { 'ok', epoch, cursor, head, base, fresh, reset }
 end)
 
