@@ -160,6 +160,7 @@ static void acks_send(struct acks *acks, struct acks_job *job) {
                 store_call_key(call, KEY_DEVICES, user);
                 store_call_key(call, KEY_RECEIPTS, user);
                 store_call_key(call, KEY_NOTICES, user);
+                store_call_key(call, KEY_HEAD, user);
         }
         store_call_arg_int(call, acks->fanout->device_age_ms);
         for (size_t i = 0; i < job->count; i++) {

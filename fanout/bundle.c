@@ -13,11 +13,11 @@
 #include "base/limits.h"
 #include "base/link.h"
 #include "fanout/keys.h"
+#include "fanout/words.h"
 
 enum {
         BUNDLE_BUF_BYTES = 16 << 20, /* the last call may be a large one */
         BUNDLE_HEAD = 2,             /* arguments before all calls: channels, counters */
-        BUNDLE_OWN = 3,              /* arguments before those of a call: function, how many keys, how many arguments */
 };
 
 /* A bundle under way. */
@@ -66,8 +66,13 @@ static void bundle_add_piece(struct buf *text, struct buf *ends, struct slice pi
         buf_add(ends, &text->len, sizeof(text->len));
 }
 
-static void bundle_add_number(struct bundle *bundle, size_t number) {
-        buf_add_uint(&bundle->args, number);
+/* What is said of a call before its arguments: "<function> <how many keys> <how many arguments>". */
+static void bundle_add_shape(struct bundle *bundle, struct slice function, size_t keys, size_t args) {
+        buf_add_slice(&bundle->args, function);
+        buf_add_char(&bundle->args, ' ');
+        buf_add_uint(&bundle->args, keys);
+        buf_add_char(&bundle->args, ' ');
+        buf_add_uint(&bundle->args, args);
         buf_add(&bundle->arg_ends, &bundle->args.len, sizeof(bundle->args.len));
 }
 
@@ -84,9 +89,7 @@ void bundle_begin(struct bundle *bundle, const char *prefix) {
 }
 
 int bundle_add(struct bundle *bundle, struct slice function, const struct slice *pieces, size_t keys, size_t args, struct bundle_wait wait) {
-        bundle_add_piece(&bundle->args, &bundle->arg_ends, function);
-        bundle_add_number(bundle, keys);
-        bundle_add_number(bundle, args);
+        bundle_add_shape(bundle, function, keys, args);
         for (size_t i = 0; i < keys; i++)
                 bundle_add_piece(&bundle->keys, &bundle->key_ends, pieces[i]);
         for (size_t i = 0; i < args; i++)
@@ -138,12 +141,13 @@ int bundle_send(struct bundle *bundle, struct link *link, const struct bundle_ca
         snprintf(keys, sizeof(keys), "%zu", bundle->key_ends.len / sizeof(size_t));
         struct slice head[] = { SLICE("FCALL"), SLICE("b1_batch"), slice_of(keys) };
         const size_t *ends = (const size_t *)(const void *)bundle->arg_ends.ptr;
+        struct slice shape = { bundle->args.ptr + ends[BUNDLE_HEAD - 1], ends[BUNDLE_HEAD] - ends[BUNDLE_HEAD - 1] };
         if (count == 1)
-                head[1] = (struct slice){ bundle->args.ptr + ends[BUNDLE_HEAD - 1], ends[BUNDLE_HEAD] - ends[BUNDLE_HEAD - 1] };
+                head[1] = words_take(&shape, ' ');
         buf_clear(&bundle->argv);
         buf_add(&bundle->argv, head, sizeof(head));
         bundle_add_pieces(&bundle->argv, &bundle->keys, &bundle->key_ends, 0);
-        bundle_add_pieces(&bundle->argv, &bundle->args, &bundle->arg_ends, count == 1 ? BUNDLE_HEAD + BUNDLE_OWN : 0);
+        bundle_add_pieces(&bundle->argv, &bundle->args, &bundle->arg_ends, count == 1 ? BUNDLE_HEAD + 1 : 0);
         int r = -ENOMEM;
         if (!buf_failed(&bundle->argv))
                 r = link_command(link, bundle->argv.len / sizeof(struct slice), (const struct slice *)(const void *)bundle->argv.ptr,

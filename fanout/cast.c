@@ -31,7 +31,7 @@ static void cast_build(struct attempt *attempt, struct call *call, const struct 
         store_call_key(call, KEY_CONV, attempt->conv);
         store_call_key(call, KEY_MEMBERS, attempt->conv);
         for (size_t i = 0; i < count; i++)
-                store_call_key(call, KEY_USER, names[i]);
+                store_call_key(call, KEY_HEAD, names[i]);
         store_call_arg_channel(call, partition);
         store_call_arg(call, attempt->conv);
         store_call_arg(call, job->from);

@@ -9,9 +9,17 @@
 /* The urgent come first. */
 enum due_class { DUE_NONE = -1, DUE_CRITICAL, DUE_HIGH, DUE_NORMAL, DUE_LOW };
 
-static inline void due_add(struct call *call, const struct fanout *fanout, enum due_class class) {
-        char text[32] = "";
+enum { DUE_BYTES = 32 };
+
+/* '<class> <delay in ms>', or "" if nothing is pushed. */
+static inline void due_print(char text[DUE_BYTES], const struct fanout *fanout, enum due_class class) {
+        text[0] = '\0';
         if (class != DUE_NONE && fanout->push_delay_ms >= 0)
-                snprintf(text, sizeof(text), "%d %" PRId64, (int)class, fanout->push_delay_ms);
+                snprintf(text, DUE_BYTES, "%d %" PRId64, (int)class, fanout->push_delay_ms);
+}
+
+static inline void due_add(struct call *call, const struct fanout *fanout, enum due_class class) {
+        char text[DUE_BYTES];
+        due_print(text, fanout, class);
         store_call_arg_text(call, text);
 }

@@ -239,6 +239,7 @@ struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, struct s
         store_call_key(call, KEY_RECEIPTS, user);
         store_call_key(call, KEY_NOTICES, user);
         store_call_key(call, KEY_DEVICES, user);
+        store_call_key(call, KEY_HEAD, user);
         store_call_arg_int(call, (int64_t)after);
         store_call_arg_int(call, (int64_t)(limit < LIMIT_PAGE_EVENTS ? limit : LIMIT_PAGE_EVENTS));
         store_call_arg(call, device);

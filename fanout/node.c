@@ -220,6 +220,7 @@ static int node_ask_heads(struct node *node, struct node_heads *heads) {
         for (size_t i = 0; i < heads->count; i++, user += strlen(user) + 1) {
                 store_call_key(call, KEY_USER, slice_of(user));
                 store_call_key(call, KEY_INBOX, slice_of(user));
+                store_call_key(call, KEY_HEAD, slice_of(user));
         }
         return store_call_send(call, node_on_heads, heads);
 }
@@ -285,7 +286,7 @@ struct node_message {
         char letter;
         struct slice header; /* behind the counter */
         struct slice users;  /* user n user n … */
-        struct slice body;
+        struct slice body;   /* of M the entry, as in the log */
 };
 
 /* Calls fn for each subscriber of each user in a message. */
@@ -326,10 +327,8 @@ static void node_on_entry(struct node *node, struct node_message *message) {
         struct slice header = message->header;
         struct node_entry entry = { .seq = words_uint(words_take(&header, ' ')) };
         entry.conv = words_take(&header, ' ');
-        entry.session = words_take(&header, ' ');
-        /* The rest of the header is the entry's own, and the text behind the users its body. */
-        entry.entry = event_parse_entry(header);
-        entry.entry.body = message->body;
+        entry.session = header;
+        entry.entry = event_parse_entry(message->body);
         node_spread(node, message, node_give_entry, &entry);
         frame_unref(entry.tail);
         frame_unref(entry.own_tail);
@@ -522,15 +521,10 @@ static void node_started(struct node *node) {
 
 static void node_take(struct node *node, struct slice channel, struct slice text);
 
-static void node_on_several(struct node *node, struct slice lengths, struct slice texts) {
-        while (lengths.len) {
-                uint64_t len = words_uint(words_take(&lengths, ' '));
-                if (len > texts.len)
-                        return; /* not of our making; what it is about is in the inbox */
-                node_take(node, SLICE(""), (struct slice){ texts.ptr, (size_t)len });
-                texts.ptr += len;
-                texts.len -= (size_t)len;
-        }
+/* Each ends with a byte that is none of UTF-8. */
+static void node_on_several(struct node *node, struct slice texts) {
+        while (texts.len)
+                node_take(node, SLICE(""), words_take(&texts, '\xff'));
 }
 
 static void node_take(struct node *node, struct slice channel, struct slice text) {
@@ -596,7 +590,7 @@ static void node_take(struct node *node, struct slice channel, struct slice text
                 break;
         case 'Z':
                 if (channel.len) /* none within another */
-                        node_on_several(node, message.header, live);
+                        node_on_several(node, live);
                 break;
         default: /* a newer hub's; what it is about is in the inbox */
                 break;

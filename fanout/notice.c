@@ -107,7 +107,7 @@ int notice_post(struct fanout *fanout, const struct notice_post *post, notice_po
         }
         job->posted = done;
         struct call *call = store_call(fanout->store, "notify");
-        store_call_key(call, KEY_USER, post->user);
+        store_call_key(call, KEY_HEAD, post->user);
         store_call_key(call, KEY_INBOX, post->user);
         store_call_key(call, KEY_NOTICES, post->user);
         store_call_key(call, KEY_NOTICE_TIMES, post->user);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -17,13 +18,18 @@
 #include "fanout/op.h"
 #include "fanout/roster.h"
 #include "fanout/store.h"
+#include "fanout/words.h"
 
 /* 96 bits of SHA-256: a collision would need 2^48 ops of one user in one conversation, and only that user would lose by it. */
 enum { POST_DIGEST_BYTES = 12 };
 
+enum { POST_WORDS_BYTES = OP_PACKED_BYTES + 5 }; /* the packed op, and what is behind each word of an entry */
+
 struct post_job {
         struct attempt attempt; /* first */
-        struct post post;       /* slices of text */
+        struct slice conv, from, session, kind, push, said; /* of text */
+        enum due_class push_class;
+        bool trusted;
         unsigned char digest[POST_DIGEST_BYTES];
         uint32_t position;      /* names named in the append call */
         bool complete;
@@ -64,9 +70,16 @@ static void post_on_delivered(void *arg, const struct redisReply *reply) {
         post_tail_release(tail);
 }
 
-/* header and body as in the log; marked: the conversation's pt (lua#3). The first owner is taken up at position, the others from the start. */
+static void post_add_keys(struct call *call, const struct slice *names, size_t count) {
+        for (size_t i = 0; i < count; i++)
+                store_call_key(call, KEY_HEAD, names[i]);
+        for (size_t i = 0; i < count; i++)
+                store_call_key(call, KEY_INBOX, names[i]);
+}
+
+/* entry as in the log; marked: the conversation's pt (lua#3). The first owner is taken up at position, the others from the start. */
 static int post_spread(struct fanout *fanout, const struct roster *roster, struct slice conv, uint64_t seq, struct slice session,
-                       struct slice header, struct slice body, enum due_class class, int64_t marked, uint32_t position) {
+                       struct slice entry, enum due_class class, int64_t marked, uint32_t position) {
         struct post_tail *tail = malloc(sizeof(*tail) + conv.len);
         if (!tail)
                 return -ENOMEM;
@@ -80,16 +93,12 @@ static int post_spread(struct fanout *fanout, const struct roster *roster, struc
                 size_t count;
                 while ((count = roster_take(roster, fanout->store, owner, &from, names, LIMIT_DELIVER_USERS)) > 0) {
                         struct call *call = store_call(fanout->store, "deliver");
-                        for (size_t i = 0; i < count; i++) {
-                                store_call_key(call, KEY_USER, names[i]);
-                                store_call_key(call, KEY_INBOX, names[i]);
-                        }
+                        post_add_keys(call, names, count);
                         store_call_arg_channels(call, owner == home ? partition : partition_of(names[0]));
                         store_call_arg(call, conv);
                         store_call_arg_int(call, (int64_t)seq);
                         store_call_arg(call, session);
-                        store_call_arg(call, header);
-                        store_call_arg(call, body);
+                        store_call_arg(call, entry);
                         store_call_arg_int(call, fanout->inbox_max);
                         due_add(call, fanout, class);
                         store_call_arg_int(call, marked);
@@ -105,82 +114,73 @@ static int post_spread(struct fanout *fanout, const struct roster *roster, struc
         return 0;
 }
 
-int post_deliver(struct fanout *fanout, struct roster *roster, struct slice conv, uint64_t seq, struct slice packed, int64_t marked) {
+int post_deliver(struct fanout *fanout, struct roster *roster, struct slice conv, uint64_t seq, struct slice entry, int64_t marked) {
         static const struct roster nobody = { .refs = 1 };
-        const char *end = memchr(packed.ptr, '\n', packed.len);
-        if (!end) /* trimmed, or its conversation deleted: nobody is to have it, and it must not be found again for ever */
-                return post_spread(fanout, &nobody, conv, seq, SLICE(""), SLICE(""), SLICE(""), DUE_NONE, marked, 0);
-        struct slice header = { packed.ptr, (size_t)(end - packed.ptr) };
-        struct slice body = { end + 1, packed.len - header.len - 1 };
-        return post_spread(fanout, roster, conv, seq, SLICE(""), header, body, DUE_NORMAL, marked, 0); /* how urgent it was is not remembered */
+        /* Trimmed, or its conversation deleted: nobody is to have it, and it must not be found again for ever. How urgent it was is not remembered. */
+        return post_spread(fanout, entry.len ? roster : &nobody, conv, seq, SLICE(""), entry, DUE_NORMAL, marked, 0);
+}
+
+/* What many calls have in common, as the function takes it apart only once (lua/append.lua). */
+static void post_add_options(const struct post_job *job, struct call *call, const struct slice *names, size_t count) {
+        const struct fanout *fanout = job->attempt.fanout;
+        char text[160], due[DUE_BYTES];
+        size_t sender = 0;
+        for (size_t i = 0; i < count; i++)
+                if (slice_equal(names[i], job->from))
+                        sender = i + 1;
+        due_print(due, fanout, job->push_class);
+        snprintf(text, sizeof(text), "%.*s %zu %d %d %" PRId64 " %" PRId64 " %s", (int)job->kind.len, job->kind.ptr, sender, job->trusted,
+                 job->complete, fanout->inbox_max, fanout->log_max, due);
+        store_call_arg_text(call, text);
 }
 
 static void post_build(struct attempt *attempt, struct call *call, const struct roster *roster) {
         struct post_job *job = (struct post_job *)attempt;
-        const struct post *post = &job->post;
         struct fanout *fanout = attempt->fanout;
-        unsigned partition = partition_of(post->conv);
+        unsigned partition = partition_of(job->conv);
         struct slice names[LIMIT_DELIVER_USERS];
         job->position = 0;
         size_t count =
                 roster_take(roster, fanout->store, store_owner(fanout->store, partition), &job->position, names, LIMIT_DELIVER_USERS);
         job->complete = count == roster->count;
 
-        store_call_key(call, KEY_CONV, post->conv);
-        store_call_key(call, KEY_LOG, post->conv);
-        store_call_key(call, KEY_MEMBERS, post->conv);
-        store_call_key(call, KEY_OPS, post->conv);
-        store_call_key(call, KEY_OPS_OLD, post->conv);
-        store_call_key_in(call, KEY_PENDING, partition, SLICE(""));
-        store_call_key(call, KEY_STATES, post->conv);
-        for (size_t i = 0; i < count; i++) {
-                store_call_key(call, KEY_USER, names[i]);
-                store_call_key(call, KEY_INBOX, names[i]);
-        }
-        store_call_arg_channels(call, partition);
-        store_call_arg(call, post->conv);
-        store_call_arg(call, post->from);
-        store_call_arg(call, post->device);
-        store_call_arg(call, post->session);
-        store_call_arg(call, (struct slice){ (const char *)job->digest, sizeof(job->digest) });
-        char op[OP_PACKED_BYTES];
-        store_call_arg(call, op_pack(post->op, op));
-        store_call_arg(call, post->kind);
-        store_call_arg(call, post->ref);
-        store_call_arg(call, post->body);
+        store_call_key(call, KEY_CONV, job->conv);
+        store_call_key(call, KEY_LOG, job->conv);
+        store_call_key(call, KEY_OPS, job->conv);
+        post_add_keys(call, names, count);
+        store_call_arg(call, job->conv);
         store_call_arg_text(call, roster->version);
-        store_call_arg_int(call, post->trusted);
-        store_call_arg_int(call, fanout->inbox_max);
-        store_call_arg_int(call, fanout->log_max);
-        store_call_arg_int(call, job->complete);
-        due_add(call, fanout, (enum due_class)post->push_class);
-        store_call_arg(call, post->push);
+        store_call_arg(call, (struct slice){ (const char *)job->digest, sizeof(job->digest) });
+        store_call_arg(call, job->session);
+        post_add_options(job, call, names, count);
+        store_call_arg(call, job->said);
         for (size_t i = 0; i < count; i++)
                 store_call_arg(call, names[i]);
+        store_call_arg(call, job->push);
 }
 
 /* What append did not deliver. If this process ends in between, the sweeper of another does it. */
 static void post_spread_rest(struct post_job *job, const struct post_result *result, int64_t marked) {
-        const struct post *post = &job->post;
-        char header[LIMIT_ID_BYTES * 2 + OP_PACKED_BYTES + 96], packed[OP_PACKED_BYTES];
-        struct slice op = op_pack(post->op, packed);
-        int len = snprintf(header, sizeof(header), "%" PRId64 " %.*s %.*s %.*s %.*s %.*s", result->at, (int)post->kind.len, post->kind.ptr,
-                           (int)post->ref.len, post->ref.ptr, (int)post->from.len, post->from.ptr, (int)post->device.len,
-                           post->device.ptr, (int)op.len, op.ptr);
-        if (post_spread(job->attempt.fanout, job->attempt.roster, post->conv, result->seq, post->session,
-                        (struct slice){ header, (size_t)len }, post->body, (enum due_class)post->push_class, marked,
-                        job->position) < 0)
+        _cleanup_buf_ struct buf entry = BUF_INIT(job->said.len + 32);
+        buf_add_int(&entry, result->at);
+        buf_add_char(&entry, ' ');
+        buf_add_slice(&entry, job->said);
+        if (buf_failed(&entry) || post_spread(job->attempt.fanout, job->attempt.roster, job->conv, result->seq, job->session, buf_slice(&entry),
+                                              job->push_class, marked, job->position) < 0)
                 log_error("No memory to deliver; the sweeper will. seq=%" PRIu64, result->seq);
 }
 
+/* '<ok or dup> <seq> <at>[ <pt>, or channel]' */
 static void post_on_done(struct attempt *attempt, int answer, const struct redisReply *reply) {
         struct post_job *job = (struct post_job *)attempt;
         struct post_result result = { .answer = answer };
+        struct slice rest = { 0 };
         if (!answer) {
-                job->complete |= slice_is(store_text(store_item(reply, 3)), "channel");
-                result.seq = (uint64_t)store_int(store_item(reply, 1));
-                result.at = store_int(store_item(reply, 2));
-                result.duplicate = slice_is(store_text(store_item(reply, 0)), "dup");
+                rest = store_text(reply);
+                result.duplicate = slice_is(words_take(&rest, ' '), "dup");
+                result.seq = words_uint(words_take(&rest, ' '));
+                result.at = (int64_t)words_uint(words_take(&rest, ' '));
+                job->complete |= slice_is(rest, "channel");
                 if (result.duplicate)
                         metrics_add(DUPLICATES, 1);
                 else
@@ -188,14 +188,14 @@ static void post_on_done(struct attempt *attempt, int answer, const struct redis
         }
         job->done(job->arg, &result);
         if (!answer && !result.duplicate && !job->complete)
-                post_spread_rest(job, &result, store_int(store_item(reply, 3)));
+                post_spread_rest(job, &result, (int64_t)words_uint(rest));
         attempt_deinit(attempt);
         free(job);
 }
 
-static int post_make_digest(struct post_job *job) {
+static int post_make_digest(struct post_job *job, struct slice op) {
         char named[LIMIT_ID_BYTES + LIMIT_OP_BYTES + 1];
-        struct slice from = job->post.from, op = job->post.op;
+        struct slice from = job->from;
         memcpy(named, from.ptr, from.len);
         named[from.len] = '\n';
         memcpy(named + from.len + 1, op.ptr, op.len);
@@ -206,33 +206,42 @@ static int post_make_digest(struct post_job *job) {
         return 0;
 }
 
+/* "<kind> <ref> <from> <device> <op>\n<body>": the entry, but for its time. */
+static struct slice post_say(char **text, const struct post *post) {
+        char packed[OP_PACKED_BYTES];
+        const struct slice words[] = { post->kind, post->ref, post->from, post->device, op_pack(post->op, packed), post->body };
+        enum { WORDS = sizeof(words) / sizeof(words[0]) };
+        struct slice said = { *text, 0 };
+        for (size_t i = 0; i < WORDS; i++) {
+                slice_copy(text, words[i]);
+                if (i + 1 < WORDS)
+                        *(*text)++ = i + 2 < WORDS ? ' ' : '\n';
+        }
+        said.len = (size_t)(*text - said.ptr);
+        return said;
+}
+
 int post_send(struct fanout *fanout, const struct post *post, post_done_fn done, void *arg) {
-        size_t bytes = post->conv.len + post->from.len + post->device.len + post->session.len + post->op.len + post->kind.len +
-                       post->ref.len + post->body.len + post->push.len;
+        size_t bytes = post->conv.len + 2 * post->from.len + post->session.len + post->kind.len * 2 + post->push.len + POST_WORDS_BYTES +
+                       post->device.len + post->ref.len + post->body.len;
         struct post_job *job = calloc(1, sizeof(*job) + bytes);
         if (!job)
                 return -ENOMEM;
         char *text = job->text;
-        job->post = (struct post){
-                .conv = slice_copy(&text, post->conv),
-                .from = slice_copy(&text, post->from),
-                .device = slice_copy(&text, post->device),
-                .session = slice_copy(&text, post->session),
-                .op = slice_copy(&text, post->op),
-                .kind = slice_copy(&text, post->kind),
-                .ref = slice_copy(&text, post->ref),
-                .body = slice_copy(&text, post->body),
-                .push = slice_copy(&text, post->push),
-                .push_class = post->push_class,
-                .trusted = post->trusted,
-                .once = post->once,
-        };
+        job->conv = slice_copy(&text, post->conv);
+        job->from = slice_copy(&text, post->from);
+        job->session = slice_copy(&text, post->session);
+        job->kind = slice_copy(&text, post->kind);
+        job->push = slice_copy(&text, post->push);
+        job->said = post_say(&text, post);
+        job->push_class = (enum due_class)post->push_class;
+        job->trusted = post->trusted;
         job->done = done;
         job->arg = arg;
         job->attempt = (struct attempt){
-                .fanout = fanout, .conv = job->post.conv, .function = "append", .build = post_build, .done = post_on_done, .once = post->once
+                .fanout = fanout, .conv = job->conv, .function = "append", .build = post_build, .done = post_on_done, .once = post->once
         };
-        int r = post_make_digest(job);
+        int r = post_make_digest(job, post->op);
         if (r == 0)
                 r = attempt_start(&job->attempt);
         if (r) {

@@ -33,9 +33,9 @@ typedef void (*post_done_fn)(void *arg, const struct post_result *result);
 __attribute__((warn_unused_result)) int post_send(struct fanout *fanout, const struct post *post, post_done_fn done, void *arg);
 
 /*
- * Delivers an entry again to the members given (sweeper): packed as in the log, "" if it is gone; marked: the conversation's pt.
+ * Delivers an entry again to the members given (sweeper): entry as in the log, "" if it is gone; marked: the conversation's pt.
  * Settles it at the end.
  */
 struct roster;
-__attribute__((warn_unused_result)) int post_deliver(struct fanout *fanout, struct roster *roster, struct slice conv, uint64_t seq, struct slice packed,
+__attribute__((warn_unused_result)) int post_deliver(struct fanout *fanout, struct roster *roster, struct slice conv, uint64_t seq, struct slice entry,
                                                      int64_t marked);

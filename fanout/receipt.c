@@ -24,7 +24,7 @@ struct receipt_job {
 
 static void receipt_add_keys(struct call *call, const struct slice *names, size_t count) {
         for (size_t i = 0; i < count; i++) {
-                store_call_key(call, KEY_USER, names[i]);
+                store_call_key(call, KEY_HEAD, names[i]);
                 store_call_key(call, KEY_INBOX, names[i]);
                 store_call_key(call, KEY_RECEIPTS, names[i]);
         }

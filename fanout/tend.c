@@ -324,6 +324,7 @@ static void tend_ask_everyone(struct tend *tend) {
                 store_call_key(call, KEY_USER, names[i]);
                 store_call_key(call, KEY_INBOX, names[i]);
                 store_call_key(call, KEY_DEVICES, names[i]);
+                store_call_key(call, KEY_HEAD, names[i]);
         }
         store_call_arg(call, item->id);
         store_call_arg_int(call, (int64_t)item->seq);

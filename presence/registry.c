@@ -64,6 +64,7 @@ int registry_attach(struct fanout *fanout, const struct registry_session *sessio
         /* Of another partition: with more than one owner each would need an epoch of its own. */
         store_call_key_in(call, KEY_STORE, 0, SLICE("store"));
         store_call_key(call, KEY_PUSH, session->user);
+        store_call_key(call, KEY_HEAD, session->user);
         store_call_arg_channels(call, partition_of(session->user));
         store_call_arg(call, session->user);
         store_call_arg(call, session->device);
@@ -95,6 +96,7 @@ int registry_visit(struct fanout *fanout, const struct registry_session *session
         /* Of another partition: with more than one owner each would need an epoch of its own. */
         store_call_key_in(call, KEY_STORE, 0, SLICE("store"));
         store_call_key(call, KEY_PUSH, session->user);
+        store_call_key(call, KEY_HEAD, session->user);
         store_call_arg(call, session->device);
         store_call_arg_text(call, store_epoch(fanout->store));
         store_call_arg(call, session->epoch);
@@ -383,6 +385,7 @@ int registry_devices(struct fanout *fanout, const struct lease *lease, struct sl
         store_call_key(call, KEY_INBOX, user);
         store_call_key(call, KEY_DEVICES, user);
         store_call_key(call, KEY_PUSH, user);
+        store_call_key(call, KEY_HEAD, user);
         int r = store_call_send(call, registry_on_devices, job);
         if (r)
                 free(job);

@@ -1,11 +1,15 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- b1_append: stores one entry and brings it to the members' inboxes.
 --
--- KEYS  conv, log, members, ops, ops_old, pending, states, then user and inbox of each name
--- ARGV  channels, counters, conv, from, device, session, digest of (from, op), op, kind, ref, body, mv, trusted (1: the
---       backend, which need not be a member), inbox_max, log_max, complete (1: the names are all members), due (class and delay; ''
---       nothing is pushed: see due.lua), plan (what to push, JSON; '' none), names …
--- gives {'ok', seq, at} | {'ok', seq, at, pt} (some are left to deliver to: b1_deliver) | {'ok', seq, at, 'channel'} (nobody is to) | {'dup', seq, at} | {'members', mv, names} | {'err', code}
+-- KEYS  conv, log, ops, then head of each name, then inbox of each name
+-- ARGV  conv, mv, digest of (from, op), session, options, said, names …, plan (what to push, JSON; '' none)
+--         options  <kind> <which of the names sent it; 0 none> <trusted> <complete> <inbox_max> <log_max> <due>
+--                  trusted 1: the backend, which need not be a member; complete 1: the names are all members; due: see due.lua
+--         said     <kind> <ref> <from> <device> <op> \n <body>: the entry, but for its time
+-- gives 'ok <seq> <at>' | 'ok <seq> <at> <pt>' (some are left to deliver to: b1_deliver) | 'ok <seq> <at> channel' (nobody is to) |
+--       'dup <seq> <at>' | {'members', mv, names} | {'err', code}
+--
+-- Every key and argument, and every part of an answer, costs Redis as much as ten lines of this: hence the packed ones.
 --
 -- append#1  The same digest never makes a second entry (while it is remembered: limits OPS_REMEMBERED, OPS_AGE_MS).
 -- append#2  Nothing is written unless the answer is 'ok'.
@@ -14,13 +18,18 @@
 -- append#5  An entry of a channel goes to no inbox, and needs no member list: it is published to the nodes that follow.
 local OPS_MAX, OPS_AGE_MS = 10000, 604800000
 
-local function is_named(names, first, name)
-  for i = first, #names do
-    if names[i] == name then
-      return true
-    end
-  end
-  return false
+local append_options = memo(function(packed)
+  local kind, sender, trusted, complete, inbox_max, log_max, due = string.match(packed, '^(%S+) (%d+) (%d) (%d) (%d+) (%d+) (.*)$')
+  return {
+    kind = kind, sender = tonumber(sender), trusted = trusted == '1', complete = complete == '1',
+    inbox_max = tonumber(inbox_max), log_max = tonumber(log_max), due = due,
+  }
+end)
+
+-- What an entry is about, and who said it.
+local function said_of(said)
+  local ref, from = string.match(said, '^%S+ (%S*) (%S*)')
+  return ref, from
 end
 
 -- The generation of ops gives way to the next one; that before it is forgotten.
@@ -34,94 +43,97 @@ local function turn_ops(conv_key, ops_key, ops_old_key, now)
 end
 
 register_batchable('b1_append', function(keys, args)
-  local conv, from, digest, kind, ref = args[3], args[4], args[7], args[9], args[10]
-  local h = redis.call('HMGET', keys[1], 'kind', 'seq', 'mv', 'at', 'oa', 'lm', 'pt', 'ob', 'tc')
+  local conv_key, log_key, ops_key = keys[1], keys[2], keys[3]
+  local conv, digest, said, options = args[1], args[3], args[6], append_options(args[5])
+  local count = (#keys - 3) / 2
+  local plan = args[7 + count]
+  local h = redis.call('HMGET', conv_key, 'kind', 'seq', 'mv', 'at', 'oa', 'lm', 'pt', 'ob', 'tc')
   if not h[1] then
     return { 'err', 'not_found' }
   end
-  local is_channel, is_present = h[1] == 'channel', h[3] == args[12]
-  local named = is_present and is_named(args, 19, from) -- the names are members, as long as the list is the present one
-  if args[13] ~= '1' and not named and redis.call('HEXISTS', keys[3], from) == 0 then
+  local is_channel, is_present, is_message = h[1] == 'channel', h[3] == args[2], options.kind == 'message'
+  local named = is_present and options.sender > 0 -- the names are members, as long as the list is the present one
+  local ref, from
+  if not named or not is_message then
+    ref, from = said_of(said)
+  end
+  if not options.trusted and not named and redis.call('HEXISTS', key_beside(conv_key, 'm'), from) == 0 then
     return { 'err', 'forbidden' }
   end
 
-  local now, began = now_ms(), tonumber(h[5])
-  local seq = tonumber(h[2]) + 1
+  local now, began = now_ms(), h[5]
+  local seq = h[2] + 1
   local id = text(seq)
-  local turns = began and (now - began >= OPS_AGE_MS or (seq % 64 == 0 and redis.call('HLEN', keys[4]) >= OPS_MAX))
-  local seen, noted = h[8] and now < tonumber(h[8]) and redis.call('HGET', keys[5], digest), false
+  local turns = began and (now - began >= OPS_AGE_MS or (seq % 64 == 0 and redis.call('HLEN', ops_key) >= OPS_MAX))
+  local seen = h[8] and now - h[8] < 0 and redis.call('HGET', key_beside(conv_key, 'O'), digest)
+  local noted = false
   if not seen and began then
-    if kind == 'message' and not turns and (is_channel or is_present) then -- nothing refuses it now: asked and noted in one
-      noted = redis.call('HSETNX', keys[4], digest, id) == 1
+    if is_message and not turns and (is_channel or is_present) then -- nothing refuses it now: asked and noted in one
+      noted = redis.call('HSETNX', ops_key, digest, id) == 1
     end
-    seen = not noted and redis.call('HGET', keys[4], digest)
+    seen = not noted and redis.call('HGET', ops_key, digest)
   end
   if seen then
-    local entry = log_entry(keys[2], seen)
-    local at = entry and string.match(entry, '^%d+') or h[4]
-    return { 'dup', tonumber(seen), tonumber(at) }
+    local entry = log_entry(log_key, seen)
+    return 'dup ' .. seen .. ' ' .. (entry and string.match(entry, '^%d+') or h[4])
   end
-  local code = kind ~= 'message' and state_refuses(keys[2], keys[3], keys[7], kind, ref, from, args[13] == '1')
+  local states_key = not is_message and key_beside(conv_key, 's')
+  local code = states_key and state_refuses(log_key, key_beside(conv_key, 'm'), states_key, options.kind, ref, from, options.trusted)
   if code then
     return { 'err', code }
   end
   if not is_channel and not is_present then
-    return stale(keys[1], keys[3])
+    return stale(conv_key, key_beside(conv_key, 'm'))
   end
 
-  local at = math.max(now, tonumber(h[4]) or 0)
+  local at = h[4] and h[4] - now > 0 and h[4] or now_text()
   if turns then
-    turn_ops(keys[1], keys[4], keys[5], now)
+    turn_ops(conv_key, ops_key, key_beside(conv_key, 'O'), now)
     began = nil
   end
   if began then
-    redis.call('HSET', keys[1], 'seq', id, 'at', text(at))
+    redis.call('HSET', conv_key, 'seq', id, 'at', at)
   else
-    redis.call('HSET', keys[1], 'seq', id, 'at', text(at), 'oa', text(now))
+    redis.call('HSET', conv_key, 'seq', id, 'at', at, 'oa', text(now))
   end
   if not noted then
-    redis.call('HSET', keys[4], digest, id)
+    redis.call('HSET', ops_key, digest, id)
   end
   if not began then
     -- A conversation that falls silent forgets its ops by itself, after two ages.
-    redis.call('PEXPIRE', keys[4], 2 * OPS_AGE_MS)
+    redis.call('PEXPIRE', ops_key, 2 * OPS_AGE_MS)
   end
-  local header = text(at) .. ' ' .. kind .. ' ' .. ref .. ' ' .. from .. ' ' .. args[5] .. ' ' .. args[8]
-  log_add(keys[2], seq, header .. '\n' .. args[11], args[18], tonumber(args[15]))
-  if kind ~= 'message' then
-    state_note(keys[2], keys[7], kind, ref, id, tonumber(args[15]))
-    if kind == 'delete' then
-      erase_later(keys[1], ref)
+  local entry = at .. ' ' .. said
+  log_add(log_key, seq, entry, plan, options.log_max)
+  if states_key then
+    state_note(log_key, states_key, options.kind, ref, id, options.log_max)
+    if options.kind == 'delete' then
+      erase_later(conv_key, ref)
     end
-  end
-  if kind ~= 'message' and not h[6] then
-    redis.call('HSET', keys[1], 'lm', h[2]) -- all before it are messages
-  elseif kind == 'message' and h[6] then
-    redis.call('HSET', keys[1], 'lm', id)
+    if not h[6] then
+      redis.call('HSET', conv_key, 'lm', h[2]) -- all before it are messages
+    end
+  elseif h[6] then
+    redis.call('HSET', conv_key, 'lm', id)
   end
 
+  local channels, counters = channels_of(conv_key)
   if is_channel then
-    publish_followers(keys[1], args[1], args[2], 'C', id .. ' ' .. conv .. ' ' .. header .. '\n' .. args[11])
-    return { 'ok', seq, at, 'channel' }
+    publish_followers(conv_key, channels, counters, 'C', id .. ' ' .. conv .. ' ' .. entry)
+    return 'ok ' .. id .. ' ' .. at .. ' channel'
   end
 
-  local targets, inbox_max, wanted, marked = {}, tonumber(args[14]), due_wanted(args[17]), h[7] or nil
-  if wanted and h[9] and kind == 'message' and args[18] == '' then
-    wanted.class = math.min(wanted.class, tonumber(h[9]))
-  end
-  if args[16] ~= '1' and not marked then
+  local targets, due, marked = {}, due_wanted(options.due), h[7]
+  local class = due and h[9] and is_message and plan == '' and math.min(due.class, tonumber(h[9])) or due and due.class
+  if not options.complete and not marked then
     marked = h[2]
-    redis.call('HSET', keys[1], 'pt', marked)
+    redis.call('HSET', conv_key, 'pt', marked)
   end
-  if marked then
-    fan_message(keys, 8, args, 19, conv, seq, from, inbox_max, targets, wanted, tonumber(marked))
-  else
-    fan_to_all(keys, 8, args, 19, conv, seq, from, inbox_max, targets, wanted)
+  fan_message(keys, 3, args, 6, count, conv, id, options.sender, options.inbox_max, targets, class, due, tonumber(marked or nil))
+  publish_all(channels, counters, targets, 'M', id .. ' ' .. conv .. ' ' .. args[4], entry)
+  if options.complete then
+    return 'ok ' .. id .. ' ' .. at
   end
-  publish_all(args[1], args[2], targets, 'M', id .. ' ' .. conv .. ' ' .. args[6] .. ' ' .. header, args[11])
-  if args[16] == '1' then
-    return { 'ok', seq, at }
-  end
-  redis.call('ZADD', keys[6], text(now), 'm ' .. id .. ' ' .. conv)
-  return { 'ok', seq, at, tonumber(marked) }
+  redis.call('ZADD', key_parts(conv_key) .. 'w:', text(now), 'm ' .. id .. ' ' .. conv)
+  return 'ok ' .. id .. ' ' .. at .. ' ' .. marked
 end)

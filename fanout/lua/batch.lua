@@ -2,38 +2,45 @@
 -- b1_batch: calls that came together, one after the other, each as if it were alone; but what they publish to a node goes to it as
 -- one message, by one counter:
 --
---      Z <counter> <length of each> \n <letter> 0 <rest> <letter> 0 <rest> …
+--      Z <counter> \n <letter> 0 <rest> 0xff <letter> 0 <rest> 0xff …
+--
+-- (All of it is UTF-8, where 0xff is no byte: RFC 3629 section 1. To tell lengths instead would cost as much as a command.)
 --
 -- KEYS  of all calls, in their order
--- ARGV  channels, counters (of any partition of this owner), then for each call: function, how many keys, how many arguments, arguments
+-- ARGV  channels, counters (of any partition of this owner), then for each call: '<function> <how many keys> <how many arguments>', arguments
 -- gives the answer of each; an error where a call failed, which hinders no other
 --
 -- Redis reads 16 KiB of a link at a time, does what is whole, and then syncs its log before it reads on: so with single calls some
 -- fifteen share one sync, however many wait. One command that is longer is read to its end first.
+local batch_call = memo(function(packed)
+  local name, key_count, arg_count = string.match(packed, '^(%S+) (%d+) (%d+)$')
+  return { fn = batchable[name], keys = tonumber(key_count), args = tonumber(arg_count) }
+end)
+
 local function batch_run(keys, args, out)
   local key, at = 1, 3
   while at <= #args do
-    local fn, key_count, arg_count = batchable[args[at]], tonumber(args[at + 1]), tonumber(args[at + 2])
-    local ok, answer = pcall(fn, { unpack(keys, key, key + key_count - 1) }, { unpack(args, at + 3, at + 2 + arg_count) })
+    local call = batch_call(args[at])
+    local ok, answer = pcall(call.fn, { unpack(keys, key, key + call.keys - 1) }, { unpack(args, at + 1, at + call.args) })
     redis.set_repl(redis.REPL_ALL) -- whatever a failed call left behind
     if not ok then
       answer = type(answer) == 'table' and answer or { err = tostring(answer) }
     end
     out[#out + 1] = answer
-    key, at = key + key_count, at + 3 + arg_count
+    key, at = key + call.keys, at + 1 + call.args
   end
 end
 
 local function batch_publish(channels, counters, said)
   for node, pieces in pairs(said) do
-    pieces[1] = 'Z ' .. text(count_message(counters .. node)) .. ' ' .. table.concat(pieces.lengths, ' ') .. '\n'
+    pieces[1] = 'Z ' .. text(count_message(counters .. node)) .. '\n'
     redis.call('SPUBLISH', channels .. node, table.concat(pieces))
   end
 end
 
 redis.register_function('b1_batch', function(keys, args)
   local out = {}
-  batch = { said = {} }
+  batch = { said = {}, channels = args[1], counters = args[2] }
   local ok, failure = pcall(batch_run, keys, args, out)
   local said = batch.said
   batch = nil

@@ -7,13 +7,13 @@
 --
 -- Invariants that hold between any two calls:
 --   lua#1  A conversation's seq is the highest id in its log; ids have no hole.
---   lua#2  The event at index k of an inbox has n = base + k + 1; n is never given twice within an epoch.
+--   lua#2  The event at index k of an inbox has n = base + k + 1 (base: in its head); n is never given twice within an epoch.
 --   lua#3  c:<conv> in a user's hash exists while the user is a member. It, or the conversation's field pt if that is higher, is the
 --          highest seq of conv that the inbox points to; without pt the inbox points to all of them since the user joined.
 --   lua#4  Whatever is published to a node with a counter was written before, and the counter rose by one for it.
 --
--- Keys of other users and nodes are not built here: they come as KEYS. The exception are node channels and counters, which
--- depend on data; they are made from a prefix that carries the call's hash tag, so they stay in the call's slot.
+-- Keys of other users and conversations are not built here: they come as KEYS. What few calls need of one that came is made from its key
+-- (key_beside), as are node channels and counters, which depend on data: all stay in the slot of the call.
 --
 -- Packed forms (ids have no spaces; an op may, so it comes last, as fanout/op.h packs it):
 --   pointer  m <seq> <conv> | o <seq> <conv> (own message) | r <user> <conv> | j <at> <action> <role> <user> <conv> |
@@ -24,6 +24,8 @@
 --   live     one line a session: <device> <session> <node> <flags> <opened> [<code with which it is to end>]      flags: o online, a away, b background
 --            opened: when it connected, by the store's clock as its node knows it
 --   device   <cursor> <seen>
+--   head     <base> <pd> <node> …      what whoever delivers to a user must know, in one string, so that one MGET brings those of all members; absent: 0 -
+--            base: how many events were dropped from the inbox; pd: see due.lua, - there is none; nodes: with live sessions
 
 -- Functions that free more than they take, or without which nothing could be freed: they are called even when Redis is full.
 local function register_freeing(name, callback)
@@ -42,6 +44,37 @@ local function text(number)
   return string.format('%d', number) -- exact up to 2^53, and a third of the cost of %.0f
 end
 
+-- A function of one text that looks up what it gave before: where few texts come again and again, that costs a tenth of taking them apart. What it
+-- gives is shared, and must not be changed.
+local MEMO_MAX = 256
+
+local function memo(parse)
+  local known, count = {}, 0
+  return function(packed)
+    local value = known[packed]
+    if value == nil then
+      if count == MEMO_MAX then
+        known, count = {}, 0
+      end
+      value, count = parse(packed), count + 1
+      known[packed] = value
+    end
+    return value
+  end
+end
+
+-- A key is <prefix>:{<partition>}:<letter>:<id> (contract/keys.def). What comes before the letter, and the id.
+local function key_parts(key)
+  local tag, id = string.match(key, '^(.-{%d+}:)%a+:(.*)$')
+  return tag, id
+end
+
+-- Another key of the same user or conversation: in the same slot, and so at hand wherever key is.
+local function key_beside(key, letter)
+  local tag, id = key_parts(key)
+  return tag .. letter .. ':' .. id
+end
+
 local batch -- while b1_batch runs: now (ms), and said, what is to be published, by node
 
 local function now_ms()
@@ -56,6 +89,15 @@ local function now_ms()
   return now
 end
 
+-- The same as text: of a batch it is made once.
+local function now_text()
+  if not batch then
+    return text(now_ms())
+  end
+  batch.now_text = batch.now_text or text(now_ms())
+  return batch.now_text
+end
+
 -- One more message for a node. The counter stays in memory only: a node that sees it fall, or connects anew, as after each start of
 -- Redis, compares inboxes anyway. To write it to the log would cost more than the counting.
 local function count_message(counter_key)
@@ -65,98 +107,138 @@ local function count_message(counter_key)
   return counter
 end
 
+-- The prefixes of the node channels and of their counters: those of the key's partition; within b1_batch, the batch's.
+local function channels_of(key)
+  if batch then
+    return batch.channels, batch.counters
+  end
+  local tag = key_parts(key)
+  return tag .. 'node:', tag .. 'n:'
+end
+
 -- Publishes one numbered message to one node: <letter> <counter> <rest>.
 local function publish(channels, counters, node, letter, rest)
   local counter = count_message(counters .. node)
   redis.call('SPUBLISH', channels .. node, letter .. ' ' .. text(counter) .. ' ' .. rest)
 end
 
--- Adds "user n" to the list of each node in nodes (a string of names).
+-- What the head of an inbox says behind the base: pd (false: none), names of nodes as text, and as a list.
+local head_route = memo(function(packed)
+  local pd, names = string.match(packed, '^(%S+) ?(.*)$')
+  local nodes = {}
+  for node in string.gmatch(names, '%S+') do
+    nodes[#nodes + 1] = node
+  end
+  return { pd = pd ~= '-' and pd, names = names, nodes = nodes }
+end)
+
+-- The base (in digits), and the rest as above.
+local function head_split(packed)
+  local base, route = string.match(packed or '0 -', '^(%d+) (.*)$')
+  return base, head_route(route)
+end
+
+local function head_read(head_key)
+  local base, route = head_split(redis.call('GET', head_key))
+  return tonumber(base), route
+end
+
+-- A user of whom there is nothing to say has none.
+local function head_write(head_key, base, pd, names)
+  if base == 0 and not pd and names == '' then
+    redis.call('DEL', head_key)
+  else
+    redis.call('SET', head_key, text(base) .. ' ' .. (pd or '-') .. (names ~= '' and ' ' .. names or ''))
+  end
+end
+
+-- Adds "user n" to the list of each of the nodes. n stays a number, of which table.concat() makes 14 digits at most.
 local function address(targets, nodes, user, n)
-  if not nodes or nodes == '' then
-    return
-  end
-  for node in string.gmatch(nodes, '%S+') do
-    local list = targets[node]
+  for i = 1, #nodes do
+    local list = targets[nodes[i]]
     if not list then
-      list = {}
-      targets[node] = list
+      targets[nodes[i]] = { user, n }
+    else
+      local last = #list
+      list[last + 1], list[last + 2] = user, n
     end
-    list[#list + 1] = user
-    list[#list + 1] = text(n)
   end
 end
 
--- Within b1_batch: goes with what its other calls say to the node. In pieces, as Lua takes a hash of each string that is made, byte by byte.
-local function batch_say(node, head, body)
-  local said = batch.said[node]
-  if not said then
-    said = { '', lengths = {} } -- the first piece is the header, when all is known
-    batch.said[node] = said
-  end
-  said[#said + 1] = head
-  said[#said + 1] = body
-  said.lengths[#said.lengths + 1] = text(#head + #body)
-end
-
--- One message per node with all its users' numbers.
+-- One message per node with all its users' numbers. Within b1_batch it goes with what its other calls say to the node; in pieces, as Lua
+-- takes a hash of each string that is made, byte by byte.
 local function publish_all(channels, counters, targets, letter, header, body)
   for node, list in pairs(targets) do
-    local rest = header .. '\n' .. table.concat(list, ' ') .. '\n'
-    if batch then
-      batch_say(node, letter .. ' 0 ' .. rest, body)
+    if not batch then
+      publish(channels, counters, node, letter, header .. '\n' .. table.concat(list, ' ') .. '\n' .. body)
     else
-      publish(channels, counters, node, letter, rest .. body)
+      local said = batch.said[node]
+      if not said then
+        said = { '' } -- the place of the header, when all is known
+        batch.said[node] = said
+      end
+      local last = #said
+      said[last + 1] = letter .. ' 0 ' .. header .. '\n' .. table.concat(list, ' ') .. '\n'
+      said[last + 2] = body
+      said[last + 3] = '\255'
     end
   end
 end
 
--- Appends pointers to an inbox and keeps it within its limit. Returns n of the last.
-local function push(user_key, inbox_key, base, inbox_max, ...)
+-- Appends pointers to an inbox and keeps it within its limit. Returns n of the last, and the base as it is now, which the caller writes.
+local function push(inbox_key, base, inbox_max, ...)
   local length = redis.call('RPUSH', inbox_key, ...)
   -- Trimmed with slack, so that a full inbox is not trimmed at every event.
   if length > inbox_max + 256 then
     local drop = length - inbox_max
     redis.call('LTRIM', inbox_key, drop, -1)
-    redis.call('HSET', user_key, 'base', text(base + drop))
+    return base + length, base + drop
   end
-  return base + length
+  return base + length, base
+end
+
+-- The same to an inbox whose head is not known, and that is written. Returns n of the last, and the nodes.
+local function push_to(head_key, inbox_key, inbox_max, ...)
+  local base, route = head_read(head_key)
+  local n, to = push(inbox_key, base, inbox_max, ...)
+  if to ~= base then
+    head_write(head_key, to, route.pd, route.names)
+  end
+  return n, route.nodes
 end
 
 -- Puts one pointer of any other kind into the inboxes of users who are members.
 local function fan_pointer(keys, key, names, first, conv, pointer, inbox_max, targets)
   local field = 'c:' .. conv
   for i = first, #names do
-    local user, user_key, inbox_key = names[i], keys[key], keys[key + 1]
+    local user_key, inbox_key = keys[key], keys[key + 1]
     key = key + 2
-    local h = redis.call('HMGET', user_key, 'base', 'nodes', field)
-    if h[3] then
-      address(targets, h[2], user, push(user_key, inbox_key, tonumber(h[1]) or 0, inbox_max, pointer))
+    if redis.call('HEXISTS', user_key, field) == 1 then
+      local n, nodes = push_to(key_beside(user_key, 'h'), inbox_key, inbox_max, pointer)
+      address(targets, nodes, names[i], n)
     end
   end
 end
 
 -- The same for receipts of one conversation, which collapse: the receipts hash remembers the latest n and the watermarks that it
 -- tells; older pointers are passed over by sync. So a page tells of each n what was true then: what comes behind it is never less.
--- rose: user, marks … Each member is told of all of them; the address is the n of the first.
+-- rose: user, marks … Each of the names (of which the keys are head, inbox and receipts) is told of all of them; the address is the n of the first.
 local function fan_receipts(keys, key, names, first, conv, rose, inbox_max, targets)
-  local field, pointers, fields = 'c:' .. conv, {}, {}
+  local pointers, fields = {}, {}
   for i = 1, #rose, 2 do
     pointers[#pointers + 1] = 'r ' .. rose[i] .. ' ' .. conv
     fields[i] = conv .. ' ' .. rose[i]
   end
   for i = first, #names do
-    local user, user_key, inbox_key, receipts_key = names[i], keys[key], keys[key + 1], keys[key + 2]
+    local head_key, inbox_key, receipts_key = keys[key], keys[key + 1], keys[key + 2]
     key = key + 3
-    local h = redis.call('HMGET', user_key, 'base', 'nodes', field)
-    if h[3] then
-      local n = push(user_key, inbox_key, tonumber(h[1]) or 0, inbox_max, unpack(pointers)) - #pointers + 1
-      for k = 2, #rose, 2 do
-        fields[k] = text(n + k / 2 - 1) .. ' ' .. rose[k]
-      end
-      redis.call('HSET', receipts_key, unpack(fields))
-      address(targets, h[2], user, n)
+    local n, nodes = push_to(head_key, inbox_key, inbox_max, unpack(pointers))
+    n = n - #pointers + 1
+    for k = 2, #rose, 2 do
+      fields[k] = text(n + k / 2 - 1) .. ' ' .. rose[k]
     end
+    redis.call('HSET', receipts_key, unpack(fields))
+    address(targets, nodes, names[i], n)
   end
 end
 

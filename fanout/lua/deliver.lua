@@ -2,15 +2,18 @@
 -- b1_deliver: the second half of append, for members whom the first call did not name (other slots, large groups), and the
 -- sweeper's repair. May be repeated at will.
 --
--- KEYS  user and inbox of each name
--- ARGV  channels, counters, conv, seq, session, header (as in the log), body, inbox_max, due (as for b1_append), pt (of the
---       conversation, see lua#3), names …
+-- KEYS  head of each name, then inbox of each name
+-- ARGV  channels, counters, conv, seq, session, entry (as in the log), inbox_max, due (see due.lua), pt (of the conversation, see lua#3),
+--       names …
 redis.register_function('b1_deliver', function(keys, args)
-  local seq = tonumber(args[4])
-  local from = string.match(args[6], '^%S+ %S+ %S* (%S*)')
-  local targets = {}
-  fan_message(keys, 1, args, 11, args[3], seq, from, tonumber(args[8]), targets, due_wanted(args[9]), tonumber(args[10]))
-  publish_all(args[1], args[2], targets, 'M', text(seq) .. ' ' .. args[3] .. ' ' .. args[5] .. ' ' .. args[6], args[7])
+  local seq, entry, count = args[4], args[6], #keys / 2
+  local from = string.match(entry, '^%S+ %S+ %S* (%S*)')
+  local targets, due, sender = {}, due_wanted(args[8]), 0
+  for i = 1, count do
+    sender = args[9 + i] == from and i or sender
+  end
+  fan_message(keys, 0, args, 9, count, args[3], seq, sender, tonumber(args[7]), targets, due and due.class, due, tonumber(args[9]))
+  publish_all(args[1], args[2], targets, 'M', seq .. ' ' .. args[3] .. ' ' .. args[5], entry)
   return 0
 end)
 

@@ -1,17 +1,16 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- b1_sync: one page of an inbox, as pointers.
--- KEYS user, inbox, receipts, notices, devices   ARGV after (n), limit, device
+-- KEYS user, inbox, receipts, notices, devices, head   ARGV after (n), limit, device
 -- gives {epoch, base, head, cursor of the device if base is above after, else 0, pointer …}; the first pointer is the event max(after, base) + 1. A receipt comes with its watermarks,
 -- r <user> <conv> <delivered> <read>; one that a later one replaced, or a notification that is over, as ''.
 redis.register_function{
   function_name = 'b1_sync',
   callback = function(keys, args)
-    local h = redis.call('HMGET', keys[1], 'epoch', 'base')
-    local base = tonumber(h[2]) or 0
+    local epoch, base = redis.call('HGET', keys[1], 'epoch') or '', head_read(keys[6])
     local length = redis.call('LLEN', keys[2])
     local after = math.max(tonumber(args[1]), base)
     local cursor = after > tonumber(args[1]) and string.match(redis.call('HGET', keys[5], args[3]) or '', '^%d+')
-    local out = { h[1] or '', base, base + length, tonumber(cursor or 0) }
+    local out = { epoch, base, base + length, tonumber(cursor or 0) }
     if after < base + length then
       local list = redis.call('LRANGE', keys[2], after - base, after - base + tonumber(args[2]) - 1)
       for i, pointer in ipairs(list) do
@@ -66,15 +65,14 @@ redis.register_function{
   flags = { 'no-writes' },
 }
 
--- b1_heads: the heads of inboxes, and the sessions.   KEYS user and inbox of each   gives n, live of each
+-- b1_heads: the heads of inboxes, and the sessions.   KEYS user, inbox and head of each   gives n, live of each
 redis.register_function{
   function_name = 'b1_heads',
   callback = function(keys, args)
     local out = {}
-    for k = 1, #keys, 2 do
-      local h = redis.call('HMGET', keys[k], 'base', 'live')
-      out[#out + 1] = (tonumber(h[1]) or 0) + redis.call('LLEN', keys[k + 1])
-      out[#out + 1] = h[2] or ''
+    for k = 1, #keys, 3 do
+      out[#out + 1] = head_read(keys[k + 2]) + redis.call('LLEN', keys[k + 1])
+      out[#out + 1] = redis.call('HGET', keys[k], 'live') or ''
     end
     return out
   end,
@@ -90,7 +88,7 @@ end
 
 -- b1_ack: cursors move on.
 --
--- KEYS  user, inbox, devices, receipts, notices of each
+-- KEYS  user, inbox, devices, receipts, notices, head of each
 -- ARGV  device_age_ms, then device, n, epoch of n, and session ('' none) of each
 -- gives for each a flat list conv, seq …: the highest entry by others in each conversation that is acknowledged now for the first time
 --
@@ -102,16 +100,16 @@ register_freeing('b1_ack', function(keys, args)
   local out = {}
   local now = now_ms()
   local oldest = now - tonumber(args[1])
-  for i = 0, #keys / 5 - 1 do
-    local user_key, inbox_key, devices_key, receipts_key, notices_key = unpack(keys, i * 5 + 1, i * 5 + 5)
+  for i = 0, #keys / 6 - 1 do
+    local user_key, inbox_key, devices_key, receipts_key, notices_key, head_key = unpack(keys, i * 6 + 1, i * 6 + 6)
     local device, n, epoch, session = args[i * 4 + 2], tonumber(args[i * 4 + 3]), args[i * 4 + 4], args[i * 4 + 5]
     local high, order = {}, {}
     local packed = redis.call('HGET', devices_key, device)
     local cursor = packed and tonumber(string.match(packed, '^%d+'))
-    local h = redis.call('HMGET', user_key, 'base', 'epoch', 'live', 'pd')
-    local base = tonumber(h[1]) or 0
+    local h = redis.call('HMGET', user_key, 'epoch', 'live')
+    local base, route = head_read(head_key)
     n = math.min(n, base + redis.call('LLEN', inbox_key))
-    if cursor and n > cursor and h[2] == epoch and not ack_is_late(h[3], device, session) then
+    if cursor and n > cursor and h[1] == epoch and not ack_is_late(h[2], device, session) then
       redis.call('HSET', devices_key, device, text(n) .. ' ' .. text(now))
       if n > base then
         for _, pointer in ipairs(redis.call('LRANGE', inbox_key, math.max(cursor - base, 0), n - base - 1)) do
@@ -127,7 +125,7 @@ register_freeing('b1_ack', function(keys, args)
         end
       end
       -- Looked at now and then only: the list shrinks in steps. What may still be pushed, to devices that have no cursor, too, is left to b1_tend_users.
-      if n - base >= 64 and (not h[4] or h[4] == '0') then
+      if n - base >= 64 and (not route.pd or route.pd == '0') then
         local low = n
         for _, other in ipairs(redis.call('HVALS', devices_key)) do
           local at, seen = string.match(other, '^(%d+) (%d+)')
@@ -146,7 +144,7 @@ register_freeing('b1_ack', function(keys, args)
             end
           end
           redis.call('LTRIM', inbox_key, low - base, -1)
-          redis.call('HSET', user_key, 'base', text(low))
+          head_write(head_key, low, route.pd, route.names)
         end
       end
     end

@@ -1,14 +1,18 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- b1_store: the epoch of the store, made once, and anew when the store went back in time: when it knows less of a lease than the
 -- node was told. A clock that was set back is no proof of that; and it is done once, by the first hub that comes under the old epoch.
+-- Anew, too, when the keys are of a layout that we do not read: what inboxes were told is not known then.
 -- KEYS store, nodes   ARGV a random epoch, the epoch known so far, node, when its lease was renewed as far as the store told it
 -- gives the epoch
+local STORE_LAYOUT = '2' -- rises with the meaning of a key; 1: without heads of inboxes
+
 register_freeing('b1_store', function(keys, args)
-  local epoch, at = redis.call('HGET', keys[1], 'epoch'), tonumber(args[4])
+  local h = redis.call('HMGET', keys[1], 'epoch', 'layout')
+  local epoch, at = h[1], tonumber(args[4])
   local renewed = tonumber(redis.call('ZSCORE', keys[2], args[3]) or '') or at
-  if not epoch or (epoch == args[2] and renewed < at and now_ms() >= at) then
+  if not epoch or h[2] ~= STORE_LAYOUT or (epoch == args[2] and renewed < at and now_ms() >= at) then
     epoch = args[1]
-    redis.call('HSET', keys[1], 'epoch', epoch)
+    redis.call('HSET', keys[1], 'epoch', epoch, 'layout', STORE_LAYOUT)
   end
   return epoch
 end)
@@ -59,7 +63,7 @@ end)
 
 -- b1_cast: something ephemeral to the members who are here now; written nowhere, counted nowhere.
 -- (Not flagged no-writes: Redis refuses to publish from such a function.)
--- KEYS conv, members, then user of each name   ARGV channels, conv, from, mv, letter, header, body, names …
+-- KEYS conv, members, then head of each name   ARGV channels, conv, from, mv, letter, header, body, names …
 -- gives {'ok', how many nodes} | {'members', mv, names} | {'err', code}
 register_batchable('b1_cast', function(keys, args)
   local h = redis.call('HMGET', keys[1], 'kind', 'mv')
@@ -76,8 +80,10 @@ register_batchable('b1_cast', function(keys, args)
     return stale(keys[1], keys[2])
   end
   local targets, nodes = {}, 0
-  for i = 8, #args do
-    address(targets, redis.call('HGET', keys[i - 5], 'nodes') or nil, args[i], 0)
+  local heads = #keys > 2 and redis.call('MGET', unpack(keys, 3)) or {}
+  for i, packed in ipairs(heads) do
+    local _, route = head_split(packed)
+    address(targets, route.nodes, args[7 + i], 0)
   end
   for node, list in pairs(targets) do
     nodes = nodes + 1

@@ -49,7 +49,7 @@ end
 
 -- b1_notify: stores one notification and brings it to its user's inbox.
 --
--- KEYS  user, inbox, notices, notice_times, push
+-- KEYS  head, inbox, notices, notice_times, push
 -- ARGV  channels, counters, user, op, priority, ttl_ms (0: none), collapse ('' none), size, content and plan, inbox_max, notices_max, age_ms,
 --       due (class and delay; '' nothing is pushed: see due.lua), first_ms and steps (of its escalation, see push.lua; '' none)
 -- gives {'ok', n, at} | {'dup', n, at}
@@ -73,8 +73,9 @@ redis.register_function('b1_notify', function(keys, args)
 
   local at = text(now)
   local till = args[6] == '0' and '0' or text(now + tonumber(args[6]))
-  local h = redis.call('HMGET', keys[1], 'base', 'nodes', 'pd')
-  local n = push(keys[1], keys[2], tonumber(h[1]) or 0, tonumber(args[10]), 'x ' .. at .. ' ' .. op)
+  local head_key = keys[1]
+  local base, route = head_read(head_key)
+  local n, to = push(keys[2], base, tonumber(args[10]), 'x ' .. at .. ' ' .. op)
   if collapse ~= '' then
     local before = redis.call('HGET', notices, 'c:' .. collapse)
     local s = before and notice_state(notices, before)
@@ -91,21 +92,21 @@ redis.register_function('b1_notify', function(keys, args)
   redis.call('PEXPIRE', notices, args[12])
   redis.call('PEXPIRE', times, args[12])
 
-  local wanted, pd = due_wanted(args[13]), h[3]
-  if wanted and pd then
-    pd = due_raise(keys[1], args[3], pd, h[2], wanted) or pd
+  local due, pd = due_wanted(args[13]), route.pd
+  if due and pd then
+    pd = due_raise(head_key, args[3], pd, route.names, due.class, due.delay, now) or pd
   end
-  if wanted and args[15] ~= '' then
+  if due and args[15] ~= '' then
     local first = now + tonumber(args[14])
-    redis.call('HSET', keys[5], 'e:' .. op, text(first) .. ' ' .. text(wanted.class) .. ' 0 0\n' .. args[15])
-    pd = due_raise(keys[1], args[3], pd or '0', '', { class = wanted.class, delay = 0, now = first }) or pd
+    redis.call('HSET', keys[5], 'e:' .. op, text(first) .. ' ' .. text(due.class) .. ' 0 0\n' .. args[15])
+    pd = due_raise(head_key, args[3], pd or '0', '', due.class, 0, first) or pd
   end
-  if pd ~= h[3] then
-    redis.call('HSET', keys[1], 'pd', pd)
+  if pd ~= route.pd or to ~= base then
+    head_write(head_key, to, pd, route.names)
   end
 
   local targets = {}
-  address(targets, h[2], args[3], n)
+  address(targets, route.nodes, args[3], n)
   publish_all(args[1], args[2], targets, 'X', at .. ' ' .. args[5] .. ' ' .. op, string.sub(args[9], 1, tonumber(args[8])))
   return { 'ok', n, now }
 end)

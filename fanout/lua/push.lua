@@ -14,16 +14,16 @@
 
 -- Puts the user on the set for class and time, or takes it off (class nil).
 local function due_settle(user_key, due, user, class, at, registered)
+  local head_key = key_beside(user_key, 'h')
+  local base, route = head_read(head_key)
+  local pd
   if class then
-    redis.call('HSET', user_key, 'pd', due_put(user_key, user, class, at))
-    return
-  end
-  redis.call('ZREM', due, user)
-  if registered then
-    redis.call('HSET', user_key, 'pd', '0')
+    pd = due_put(head_key, user, class, at)
   else
-    redis.call('HDEL', user_key, 'pd')
+    redis.call('ZREM', due, user)
+    pd = registered and '0' or nil
   end
+  head_write(head_key, base, pd, route.names)
 end
 
 -- push#2: {class, time} of the earliest that is owed, or nil; and whether any device is registered.
@@ -95,8 +95,8 @@ redis.register_function{
 -- n, pointer …, op, state, notice …}; nil if nothing is owed and want_all is not set.
 local function push_look(keys, events_max, want_all)
   local user_key, push_key, inbox_key, devices_key, prefs_key, notices_key = unpack(keys, 1, 6)
-  local h = redis.call('HMGET', user_key, 'epoch', 'base', 'live')
-  local base = tonumber(h[2]) or 0
+  local h = redis.call('HMGET', user_key, 'epoch', 'live')
+  local base = head_read(key_beside(user_key, 'h'))
   local head = base + redis.call('LLEN', inbox_key)
   local all, devices = redis.call('HGETALL', push_key), redis.call('HGETALL', devices_key)
   local cursor_of, mark_of, wanted, ops, owed = {}, {}, {}, {}, want_all
@@ -166,7 +166,7 @@ local function push_look(keys, events_max, want_all)
       convs[#convs + 1] = string.sub(field, 3)
     end
   end
-  return { 'ok', now_ms(), h[1] or '', base, head, h[3] or '', all, devices, redis.call('HGETALL', prefs_key), table.concat(convs, ' '),
+  return { 'ok', now_ms(), h[1] or '', base, head, h[2] or '', all, devices, redis.call('HGETALL', prefs_key), table.concat(convs, ' '),
     events, notices }
 end
 
@@ -334,7 +334,7 @@ redis.register_function('b1_push_done', function(keys, args)
   if args[3] == '1' then
     redis.call('HDEL', keys[2], 't')
     local class, at, registered = due_of_all(keys[2])
-    local head = (tonumber(redis.call('HGET', keys[1], 'base')) or 0) + redis.call('LLEN', keys[3])
+    local head = head_read(key_beside(keys[1], 'h')) + redis.call('LLEN', keys[3])
     if registered and head > tonumber(args[4]) then
       local score = redis.call('ZSCORE', keys[5], user)
       local present = score and due_split(score) or 3
@@ -363,11 +363,15 @@ redis.register_function('b1_push_register', function(keys, args)
   end
   local where, token = string.match(old or '', '^(%S+ %S+ %S+) %d+ (.*)$')
   redis.call('HSET', keys[2], 'g:' .. device, args[2] .. ' ' .. now .. ' ' .. args[3])
+  local head_key = key_beside(keys[1], 'h')
+  local base, route = head_read(head_key)
   if where ~= args[2] or token ~= args[3] then
-    local head = (tonumber(redis.call('HGET', keys[1], 'base')) or 0) + redis.call('LLEN', keys[3])
-    redis.call('HSET', keys[2], 'd:' .. device, '0 3 ' .. text(head))
+    redis.call('HSET', keys[2], 'd:' .. device, '0 3 ' .. text(base + redis.call('LLEN', keys[3])))
   end
-  redis.call('HSETNX', keys[1], 'pd', '0')
+  if not route.pd then
+    head_write(head_key, base, '0', route.names)
+    redis.call('HSET', keys[1], 'reg', '1')
+  end
   return { 'ok' }
 end)
 
@@ -500,9 +504,10 @@ redis.register_function('b1_push_replay', function(keys, args)
     redis.call('HDEL', keys[3], field)
   end
   redis.call('HSET', keys[2], field, ledger)
-  local pd = redis.call('HGET', keys[1], 'pd') or '0'
-  pd = due_raise(keys[1], user, pd, '', { class = 1, delay = 0 }) or pd
-  redis.call('HSET', keys[1], 'pd', pd)
+  local head_key = key_beside(keys[1], 'h')
+  local base, route = head_read(head_key)
+  local pd = route.pd or '0'
+  head_write(head_key, base, due_raise(head_key, user, pd, '', 1, 0, now_ms()) or pd, route.names)
   redis.call('HDEL', keys[4], args[1])
   redis.call('ZREM', keys[5], args[1])
   return { 'ok' }

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- b1_receipt: raises watermarks of members of one conversation, and tells all its members.
 --
--- KEYS  conv, members, then user, inbox and receipts of each name
+-- KEYS  conv, members, then head, inbox and receipts of each name
 -- ARGV  channels, counters, conv, mv, inbox_max, how many marks, user delivered read …, names …
 -- gives {'ok', user, delivered, read …} (those that rose) | {'members', mv, names} | {'err', code}
 --
@@ -69,7 +69,7 @@ end)
 
 -- b1_tell_receipt: the rest of the members, as in b1_deliver. Calls may overtake each other: what is not above what a member was told
 -- is not told.
--- KEYS user, inbox, receipts of each name   ARGV channels, counters, conv, user, delivered, read, inbox_max, names …
+-- KEYS head, inbox, receipts of each name   ARGV channels, counters, conv, user, delivered, read, inbox_max, names …
 redis.register_function('b1_tell_receipt', function(keys, args)
   local targets = {}
   local marks, sum = args[5] .. ' ' .. args[6], tonumber(args[5]) + tonumber(args[6])
@@ -77,7 +77,8 @@ redis.register_function('b1_tell_receipt', function(keys, args)
     local k = (i - 8) * 3
     local packed = redis.call('HGET', keys[k + 3], args[3] .. ' ' .. args[4])
     local delivered, read = string.match(packed or '', '^%d+ (%d+) (%d+)$')
-    if not delivered or tonumber(delivered) + tonumber(read) < sum then
+    local is_member = redis.call('HEXISTS', key_beside(keys[k + 1], 'u'), 'c:' .. args[3]) == 1
+    if is_member and (not delivered or tonumber(delivered) + tonumber(read) < sum) then
       fan_receipts({ keys[k + 1], keys[k + 2], keys[k + 3] }, 1, { args[i] }, 1, args[3], { args[4], marks }, tonumber(args[7]), targets)
     end
   end

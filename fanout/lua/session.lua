@@ -9,7 +9,7 @@ local function tell_presence(channels, counters, user_key, user, live)
   end
 end
 
--- Writes the sessions of a user, and the nodes they are on; with an epoch that one, too.
+-- Writes the sessions of a user; with an epoch that one, too. Returns them as one text, and the nodes they are on, for the head.
 local function write_live(user_key, lines, epoch)
   local names, seen = {}, {}
   for _, line in ipairs(lines) do
@@ -21,19 +21,30 @@ local function write_live(user_key, lines, epoch)
   end
   local live = table.concat(lines, '\n')
   if #lines == 0 then
-    redis.call('HDEL', user_key, 'live', 'nodes')
+    redis.call('HDEL', user_key, 'live')
   elseif epoch then
-    redis.call('HSET', user_key, 'live', live, 'nodes', table.concat(names, ' '), 'epoch', epoch)
+    redis.call('HSET', user_key, 'live', live, 'epoch', epoch)
   else
-    redis.call('HSET', user_key, 'live', live, 'nodes', table.concat(names, ' '))
+    redis.call('HSET', user_key, 'live', live)
+  end
+  return live, table.concat(names, ' ')
+end
+
+-- The same, and the head's nodes.
+local function change_live(user_key, lines)
+  local head_key = key_beside(user_key, 'h')
+  local base, route = head_read(head_key)
+  local live, names = write_live(user_key, lines)
+  if names ~= route.names then
+    head_write(head_key, base, route.pd, names)
   end
   return live
 end
 
--- A user has so many devices at most: the one not seen for longest makes room for a new one, and is pushed to no more.
+-- A user has so many devices at most: the one not seen for longest makes room for a new one, and is pushed to no more. True if one had to.
 local function make_room(user_key, devices_key, push_key, devices_max)
   if redis.call('HLEN', devices_key) < devices_max then
-    return
+    return false
   end
   local oldest_device, oldest_seen
   local all = redis.call('HGETALL', devices_key)
@@ -45,11 +56,12 @@ local function make_room(user_key, devices_key, push_key, devices_max)
   end
   redis.call('HDEL', devices_key, oldest_device)
   due_unregister(user_key, push_key, oldest_device)
+  return true
 end
 
 -- b1_attach: a session of a device begins.
 --
--- KEYS  user, inbox, devices, store, push
+-- KEYS  user, inbox, devices, store, push, head
 -- ARGV  channels, counters, user, device, node, session, flags, epoch of the store, cursor's epoch ('' none), cursor's n,
 --       devices_max, again (1: a session that exists registers anew after its node was thought dead), opened, told (with again: the
 --       highest n that the session was told)
@@ -84,11 +96,10 @@ local function tell_epoch(channels, counters, user, lines)
   end
 end
 
--- Goes on behind n. Returns the new base.
-local function burn_numbers(user_key, inbox_key, base, head, n)
+-- Goes on behind n. Returns the new base, which the caller writes.
+local function burn_numbers(inbox_key, base, head, n)
   if n - head > ATTACH_BURN then
     redis.call('UNLINK', inbox_key)
-    redis.call('HSET', user_key, 'base', text(n))
     return n
   end
   for _ = head + 1, n do
@@ -108,15 +119,16 @@ register_freeing('b1_attach', function(keys, args)
   if redis.call('HGET', keys[4], 'epoch') ~= args[8] then
     return { 'err', 'unavailable' }
   end
-  local h = redis.call('HMGET', keys[1], 'epoch', 'base', 'live', 'watch')
+  local h = redis.call('HMGET', keys[1], 'epoch', 'live', 'watch')
   local epoch = epoch_of(h[1], args[8])
-  local base = tonumber(h[2]) or 0
+  local base_before, route = head_read(keys[6])
+  local base = base_before
   local head = base + redis.call('LLEN', keys[2])
   local now, opened = now_ms(), tonumber(args[13])
 
   local lines = {}
   local before
-  for line in string.gmatch(h[3] or '', '[^\n]+') do
+  for line in string.gmatch(h[2] or '', '[^\n]+') do
     local d, s, n, at, code = string.match(line, '^(%S+) (%S+) (%S+) %S+ ?(%d*) ?(%d*)')
     if d ~= device then
       lines[#lines + 1] = line
@@ -149,13 +161,15 @@ register_freeing('b1_attach', function(keys, args)
   if told > head then
     tell_epoch(args[1], args[2], user, lines)
     reset = 1
-    base = burn_numbers(keys[1], keys[2], base, head, told)
+    base = burn_numbers(keys[2], base, head, told)
     head = told
   end
   if not cursor then
     fresh = 1
     cursor = head
-    make_room(keys[1], keys[3], keys[5], tonumber(args[11]))
+    if make_room(keys[1], keys[3], keys[5], tonumber(args[11])) then
+      route = select(2, head_read(keys[6]))
+    end
   end
   if args[9] ~= '' then
     local n = tonumber(args[10])
@@ -177,8 +191,11 @@ register_freeing('b1_attach', function(keys, args)
     publish(args[1], args[2], node, 'K', before[4] .. ' ' .. user .. ' ' .. device .. ' ' .. session)
   end
   lines[#lines + 1] = line
-  local live = write_live(keys[1], lines, h[1] ~= epoch and epoch)
-  if h[4] then
+  local live, names = write_live(keys[1], lines, h[1] ~= epoch and epoch)
+  if names ~= route.names or base ~= base_before then
+    head_write(keys[6], base, route.pd, names)
+  end
+  if h[3] then
     tell_presence(args[1], args[2], keys[1], user, live)
   end
   return { 'ok', epoch, cursor, head, base, fresh, reset }
@@ -206,7 +223,7 @@ register_freeing('b1_detach', function(keys, args)
   if packed then
     redis.call('HSET', keys[2], args[4], string.match(packed, '^%d+') .. ' ' .. now)
   end
-  tell_presence(args[1], args[2], keys[1], args[3], write_live(keys[1], lines))
+  tell_presence(args[1], args[2], keys[1], args[3], change_live(keys[1], lines))
   return 1
 end)
 
@@ -250,7 +267,7 @@ register_freeing('b1_prune', function(keys, args)
   if tonumber(args[5]) > (tonumber(h[2]) or 0) then
     redis.call('HSET', keys[1], 'seen', args[5])
   end
-  tell_presence(args[1], args[2], keys[1], args[3], write_live(keys[1], lines))
+  tell_presence(args[1], args[2], keys[1], args[3], change_live(keys[1], lines))
   return 1
 end)
 
@@ -270,7 +287,7 @@ register_freeing('b1_status', function(keys, args)
   else
     redis.call('HDEL', keys[1], 'inv')
   end
-  tell_presence(args[1], args[2], keys[1], args[3], write_live(keys[1], lines))
+  tell_presence(args[1], args[2], keys[1], args[3], change_live(keys[1], lines))
   return 0
 end)
 
@@ -315,16 +332,15 @@ redis.register_function{
 }
 
 -- b1_devices: the devices of a user.
--- KEYS user, inbox, devices, push   gives {live, device, packed, depth, oldest, registration ('' none) …}; packed '': a device that is
+-- KEYS user, inbox, devices, push, head   gives {live, device, packed, depth, oldest, registration ('' none) …}; packed '': a device that is
 -- registered, but was never here
 -- depth: events behind the cursor; oldest: the first pointer behind the cursor that has a time (receipts have none), or ''
 redis.register_function{
   function_name = 'b1_devices',
   callback = function(keys, args)
-    local h = redis.call('HMGET', keys[1], 'base', 'live')
-    local base = tonumber(h[1]) or 0
+    local base = head_read(keys[5])
     local length = redis.call('LLEN', keys[2])
-    local out = { h[2] or '' }
+    local out = { redis.call('HGET', keys[1], 'live') or '' }
     local all = redis.call('HGETALL', keys[3])
     local pushed, registrations = redis.call('HGETALL', keys[4]), {}
     for i = 1, #pushed, 2 do

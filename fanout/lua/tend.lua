@@ -121,8 +121,9 @@ register_freeing('b1_tend_users', function(keys, args)
   local now, out = now_ms(), {}
   for k = 1, #keys, 5 do
     local user_key, inbox_key = keys[k], keys[k + 1]
-    local h = redis.call('HMGET', user_key, 'base', 'live', 'watch', 'marks', 'pd')
-    local base = tonumber(h[1]) or 0
+    local h = redis.call('HMGET', user_key, 'live', 'watch', 'marks')
+    local head_key = key_beside(user_key, 'h')
+    local base = head_read(head_key)
     local head = base + redis.call('LLEN', inbox_key)
     local packed, seen_of = {}, {}
     local all = redis.call('HGETALL', keys[k + 2])
@@ -131,25 +132,26 @@ register_freeing('b1_tend_users', function(keys, args)
       packed[all[i]] = { cursor = tonumber(cursor), seen = tonumber(seen) }
       seen_of[all[i]] = tonumber(seen)
     end
-    local sessions, nodes = tend_nodes(h[2], h[3], seen_of)
+    local sessions, nodes = tend_nodes(h[1], h[2], seen_of)
     local low, forgotten = tend_devices(user_key, keys[k + 2], keys[k + 4], packed, sessions, now - tonumber(args[1]), head)
-    if h[5] and h[5] ~= '0' then
+    local _, route = head_read(head_key) -- a device that was forgotten may have been the last to push to
+    if route.pd and route.pd ~= '0' then
       low = tend_pushes(keys[k + 4], packed, low)
     end
     local old, marks = 0, ''
     if tonumber(args[2]) > 0 and low < head then
-      old, marks = tend_marks(h[4], head, tonumber(args[2]), now)
+      old, marks = tend_marks(h[3], head, tonumber(args[2]), now)
     end
     local to = math.max(low, old, base)
     if to > base then
       redis.call('LTRIM', inbox_key, to - base, -1)
-      redis.call('HSET', user_key, 'base', text(to))
+      head_write(head_key, to, route.pd, route.names)
       tend_receipts(keys[k + 3], to, head)
     end
     if to == head then
       marks = ''
     end
-    if marks ~= (h[4] or '') then
+    if marks ~= (h[3] or '') then
       if marks == '' then
         redis.call('HDEL', user_key, 'marks')
       else
@@ -166,19 +168,19 @@ register_freeing('b1_tend_users', function(keys, args)
 end)
 
 -- b1_all_have: has every device of every one of the users acknowledged all there is, entry seq of conv included, and is nothing to be pushed?
--- KEYS user, inbox, devices of each   ARGV conv, seq, pt of the conversation (seq if it has none)   gives 1 or 0
+-- KEYS user, inbox, devices, head of each   ARGV conv, seq, pt of the conversation (seq if it has none)   gives 1 or 0
 redis.register_function{
   function_name = 'b1_all_have',
   callback = function(keys, args)
-    for k = 1, #keys, 3 do
-      local h = redis.call('HMGET', keys[k], 'base', 'c:' .. args[1], 'pd')
-      if not h[2] or math.max(tonumber(h[2]), tonumber(args[3])) < tonumber(args[2]) then
+    for k = 1, #keys, 4 do
+      local last, base, route = redis.call('HGET', keys[k], 'c:' .. args[1]), head_read(keys[k + 3])
+      if not last or math.max(tonumber(last), tonumber(args[3])) < tonumber(args[2]) then
         return 0 -- not even delivered to the inbox
       end
-      if h[3] and h[3] ~= '0' then
+      if route.pd and route.pd ~= '0' then
         return 0
       end
-      local head = (tonumber(h[1]) or 0) + redis.call('LLEN', keys[k + 1])
+      local head = base + redis.call('LLEN', keys[k + 1])
       for _, packed in ipairs(redis.call('HVALS', keys[k + 2])) do
         if tonumber(string.match(packed, '^%d+')) < head then
           return 0

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- b1_visit: a device comes for one sync, without a session.
 --
--- KEYS  user, inbox, devices, store, push
+-- KEYS  user, inbox, devices, store, push, head
 -- ARGV  device, epoch of the store, cursor's epoch ('' none), cursor's n, devices_max, ack (-1: none)
 -- gives {'ok', epoch, cursor, head, base, fresh, reset} as b1_attach does | {'err', code}
 --
@@ -14,9 +14,8 @@ register_freeing('b1_visit', function(keys, args)
   if redis.call('HGET', keys[4], 'epoch') ~= args[2] then
     return { 'err', 'unavailable' }
   end
-  local h = redis.call('HMGET', keys[1], 'epoch', 'base')
-  local epoch = epoch_of(h[1], args[2])
-  local base = tonumber(h[2]) or 0
+  local stored_epoch, base = redis.call('HGET', keys[1], 'epoch'), head_read(keys[6])
+  local epoch = epoch_of(stored_epoch, args[2])
   local head = base + redis.call('LLEN', keys[2])
   local packed = redis.call('HGET', keys[3], device)
   local stored, rest = string.match(packed or '', '^(%d+) %d+(.*)$')
@@ -35,7 +34,7 @@ register_freeing('b1_visit', function(keys, args)
   if reset == 0 and tonumber(args[6]) > head then
     return { 'err', 'bad_request' }
   end
-  if h[1] ~= epoch then
+  if stored_epoch ~= epoch then
     redis.call('HSET', keys[1], 'epoch', epoch)
   end
   if not stored then

@@ -66,7 +66,7 @@ class Link:
         line = self.file.readline()
         kind, rest = line[:1], line[1:-2].decode()
         if kind == b'$':
-            return None if rest == '-1' else self.file.read(int(rest) + 2)[:-2].decode()
+            return None if rest == '-1' else self.file.read(int(rest) + 2)[:-2].decode(errors='surrogateescape')
         if kind == b'*':
             return [self.read_item() for _ in range(int(rest))]
         if kind == b':':
@@ -179,30 +179,41 @@ class Store:
         return self.call('delete', [key(letter, conv) for letter in 'cmloOs'] + self.pairs(names), CHANNELS, COUNTERS, conv,
                          self.versions[version], 1000, *names)
 
-    def append(self, conv, sender, op, names, version=1, body='1', kind='message', ref='', trusted=0, inbox_max=1000, log_max=1000,
-               complete=1, session='s', digest=None, due='', plan=''):
-        keys = [key(letter, conv) for letter in 'clmoO'] + [key('w', ''), key('s', conv)] + self.pairs(names)
-        return self.with_counted(self.call('append', keys, CHANNELS, COUNTERS, conv, sender, 'dev', session, digest or sender + op, op, kind,
-                                           ref, body, self.versions[version], trusted, inbox_max, log_max, complete, due, plan, *names))
+    def append_call(self, conv, sender, op, names, version=1, body='1', kind='message', ref='', trusted=0, inbox_max=1000, log_max=1000,
+                    complete=1, session='s', digest=None, due='', plan=''):
+        """The keys and the arguments."""
+        options = '%s %d %d %d %d %d %s' % (kind, names.index(sender) + 1 if sender in names else 0, trusted, complete, inbox_max, log_max, due)
+        said = '%s %s %s dev %s\n%s' % (kind, ref, sender, op, body)
+        return ([key(letter, conv) for letter in 'clo'] + self.pairs(names, 'h') + self.pairs(names, 'i'),
+                [conv, self.versions[version], digest or sender + op, session, options, said, *names, plan])
+
+    def append(self, *args, **options):
+        keys, args = self.append_call(*args, **options)
+        return self.with_counted(self.appended(self.call('append', keys, *args)))
+
+    @staticmethod
+    def appended(answer):
+        """An answer of b1_append as a list."""
+        return answer if not isinstance(answer, str) else [int(word) if word.isdigit() else word for word in answer.split(' ')]
 
     def deliver(self, conv, seq, sender, names, inbox_max=1000, session='s', body='1', due='', marked=0):
-        return self.call('deliver', self.pairs(names), CHANNELS, COUNTERS, conv, seq, session, '7 message  %s dev op' % sender, body, inbox_max,
-                         due, marked, *names)
+        return self.call('deliver', self.pairs(names, 'h') + self.pairs(names, 'i'), CHANNELS, COUNTERS, conv, seq, session,
+                         '7 message  %s dev op\n%s' % (sender, body), inbox_max, due, marked, *names)
 
     def receipts(self, conv, marks, names, version=1):
         """marks: (user, delivered, read) …"""
         flat = [word for mark in marks for word in mark]
-        return self.with_counted(self.call('receipt', [key('c', conv), key('m', conv)] + self.pairs(names, 'uir'), CHANNELS, COUNTERS, conv,
+        return self.with_counted(self.call('receipt', [key('c', conv), key('m', conv)] + self.pairs(names, 'hir'), CHANNELS, COUNTERS, conv,
                                            self.versions[version], 1000, len(marks), *flat, *names))
 
     def receipt(self, conv, user, delivered, read, names, version=1):
         return self.receipts(conv, [(user, delivered, read)], names, version)
 
     def tell_receipt(self, conv, user, delivered, read, names):
-        return self.call('tell_receipt', self.pairs(names, 'uir'), CHANNELS, COUNTERS, conv, user, delivered, read, 1000, *names)
+        return self.call('tell_receipt', self.pairs(names, 'hir'), CHANNELS, COUNTERS, conv, user, delivered, read, 1000, *names)
 
     def cast(self, conv, sender, names, version=1, letter='T', header='h', body=''):
-        return self.with_counted(self.call('cast', [key('c', conv), key('m', conv)] + self.pairs(names, 'u'), CHANNELS, conv, sender,
+        return self.with_counted(self.call('cast', [key('c', conv), key('m', conv)] + self.pairs(names, 'h'), CHANNELS, conv, sender,
                                            self.versions[version], letter, header, body, *names))
 
     def follow(self, conv, node, *users, keep=0, store_epoch=None):
@@ -236,7 +247,7 @@ class Store:
     # ---- inboxes ----
 
     def sync(self, user, after=0, limit=100, device=''):
-        answer = self.call('sync', self.pairs([user], 'uirxd'), after, limit, device)
+        answer = self.call('sync', self.pairs([user], 'uirxdh'), after, limit, device)
         return answer if device else answer[:3] + answer[4:]
 
     def pointers(self, user):
@@ -244,16 +255,21 @@ class Store:
 
     def ack(self, *acks, age_ms=1000000, epoch='ue', session=''):
         flat = [word for user, device, n in acks for word in (device, n, epoch, session)]
-        return self.call('ack', self.pairs([user for user, _, _ in acks], 'uidrx'), age_ms, *flat)
+        return self.call('ack', self.pairs([user for user, _, _ in acks], 'uidrxh'), age_ms, *flat)
 
     def attach(self, user, device, session, node='n1', flags='o', epoch='', cursor=0, devices_max=64, again=0, store_epoch='ue', opened=0, told=0):
         if self.link('HGET', STORE, 'epoch') != store_epoch:
-            self.link('HSET', STORE, 'epoch', store_epoch)
-        return self.call('attach', self.pairs([user], 'uid') + [STORE, key('push', user)], CHANNELS, COUNTERS, user, device, node, session, flags, store_epoch, epoch,
+            self.link('HSET', STORE, 'epoch', store_epoch, 'layout', 2)
+        return self.call('attach', self.pairs([user], 'uid') + [STORE, key('push', user), key('h', user)], CHANNELS, COUNTERS, user, device, node, session, flags, store_epoch, epoch,
                          cursor, devices_max, again, opened, told)
 
     def detach(self, user, device, session):
         return self.call('detach', self.pairs([user], 'ud'), CHANNELS, COUNTERS, user, device, session)
+
+    def head(self, user):
+        """base, pd (None: none), nodes."""
+        base, pd, *nodes = (self.link('GET', key('h', user)) or '0 -').split(' ')
+        return int(base), None if pd == '-' else pd, nodes
 
     def live(self, user):
         return (self.link('HGET', key('u', user), 'live') or '').split('\n')
@@ -267,7 +283,7 @@ class Store:
         return self.call('tend_convs', [key(letter, conv) for letter in 'clsoO'], age_ms, upto)[0]
 
     def all_have(self, conv, seq, *users, marked=None):
-        return self.call('all_have', self.pairs(users, 'uid'), conv, seq, seq if marked is None else marked)
+        return self.call('all_have', self.pairs(users, 'uidh'), conv, seq, seq if marked is None else marked)
 
     def erase(self, conv):
         return self.call('erase', [key(letter, conv) for letter in 'cls'])

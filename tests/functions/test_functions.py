@@ -143,9 +143,9 @@ class Append(Case):
         self.store.attach('bob', 'laptop', 's3', 'n2')
         self.store.append('c', 'carl', 'op', ['ann', 'bob', 'carl'], body='{}')
         (message,) = self.messages_of(one)
-        first, users, body = message.split('\n')
+        first, users, entry = message.split('\n', 2)
         self.assertEqual(first.split(' ')[:5], ['M', '1', '1', 'c', 's'])
-        self.assertEqual((users, body), ('ann 4 bob 4', '{}'))  # behind three joinings
+        self.assertEqual((users, entry.split(' ', 1)[1]), ('ann 4 bob 4', 'message  carl dev op\n{}'))  # behind three joinings
         self.assertEqual([m.split('\n')[1] for m in self.messages_of(two)], ['bob 4'])
         self.assertEqual(self.link('GET', COUNTERS + 'n1'), '1')
 
@@ -162,13 +162,11 @@ class Batch(Case):
     def calls(self, *calls):
         """calls: (function, keys, arguments) …"""
         keys = [word for _, words, _ in calls for word in words]
-        args = [word for name, words, rest in calls for word in ['b1_' + name, len(words), len(rest), *rest]]
-        return self.store.call('batch', keys, CHANNELS, COUNTERS, *args)
+        args = [word for name, words, rest in calls for word in ['b1_%s %d %d' % (name, len(words), len(rest)), *rest]]
+        return [self.store.appended(answer) for answer in self.store.call('batch', keys, CHANNELS, COUNTERS, *args)]
 
     def append(self, op, names=('ann', 'bob'), conv='c'):
-        keys = [key(letter, conv) for letter in 'clmoO'] + [key('w', ''), key('s', conv)] + self.store.pairs(names)
-        return 'append', keys, [CHANNELS, COUNTERS, conv, 'ann', 'dev', 's', op, op, 'message', '', '"%s"' % op, self.store.versions[1], 0, 1000, 1000, 1,
-                                '', '', *names]
+        return ('append', *self.store.append_call(conv, 'ann', op, names, digest=op, body='"%s"' % op))
 
     def test_each_call_is_as_if_alone_and_one_that_fails_hinders_no_other(self):
         self.store.make('c', 'ann', 'bob')
@@ -184,10 +182,9 @@ class Batch(Case):
         self.calls(self.append('a'), self.append('b'))
         message, = self.messages_of(node)
         header, said = message.split('\n', 1)
-        letter, counter, *lengths = header.split(' ')
-        self.assertEqual((letter, counter, len(lengths)), ('Z', self.link('GET', COUNTERS + 'n1'), 2))
-        first, second = said[:int(lengths[0])], said[int(lengths[0]):]
-        self.assertEqual(len(second), int(lengths[1]))
+        self.assertEqual(header, 'Z ' + self.link('GET', COUNTERS + 'n1'))
+        first, second, rest = said.split('\udcff')
+        self.assertEqual(rest, '')
         self.assertEqual([m.split(' ')[:3] for m in (first, second)], [['M', '0', '1'], ['M', '0', '2']])
         self.assertTrue(first.endswith('"a"') and second.endswith('"b"'))
 
@@ -429,7 +426,7 @@ class Sync(Case):
         for i in range(4):
             self.store.append('c', 'ann', 'op%d' % i, ['ann'])
         self.link('LTRIM', key('i', 'ann'), 2, -1)
-        self.link('HSET', key('u', 'ann'), 'base', 2)
+        self.link('SET', key('h', 'ann'), '2 -')
         for after, limit, pointers in [(0, 2, ['o 2 c', 'o 3 c']), (3, 9, ['o 3 c', 'o 4 c']), (4, 9, ['o 4 c']), (5, 9, []), (99, 9, [])]:
             with self.subTest(after=after, limit=limit):
                 self.assertEqual(self.store.sync('ann', after, limit)[1:], [2, 5] + pointers)
@@ -445,7 +442,7 @@ class Sync(Case):
     def test_heads_are_told_of_many(self):
         self.store.make('c', 'ann', 'bob')
         self.store.attach('ann', 'phone', 's1')
-        self.assertEqual(self.store.call('heads', self.store.pairs(['ann', 'nobody'])), [2, 'phone s1 n1 o 0', 0, ''])
+        self.assertEqual(self.store.call('heads', self.store.pairs(['ann', 'nobody'], 'uih')), [2, 'phone s1 n1 o 0', 0, ''])
 
 
 class Ack(Case):
@@ -564,7 +561,7 @@ class Attach(Case):
         self.store.attach('bob', 'phone', 's3', 'n2')
         self.assertEqual(self.messages_of(node), ['K 1 4409 bob phone s1'])
         self.assertEqual(self.store.live('bob'), ['laptop s2 n1 o 0', 'phone s3 n2 o 0'])
-        self.assertEqual(self.link('HGET', key('u', 'bob'), 'nodes'), 'n1 n2')
+        self.assertEqual(self.store.head('bob')[2], ['n1', 'n2'])
 
     def test_again_keeps_the_cursor_and_yields_to_a_later_session(self):
         self.store.attach('bob', 'phone', 's1')
@@ -596,7 +593,7 @@ class Attach(Case):
     def test_nobody_is_registered_under_an_epoch_that_is_over(self):
         self.store.attach('bob', 'phone', 's1', store_epoch='old')
         self.link('FLUSHALL')
-        keys = self.store.pairs(['bob'], 'uid') + [STORE, key('push', 'bob')]
+        keys = self.store.pairs(['bob'], 'uid') + [STORE, key('push', 'bob'), key('h', 'bob')]
         attach = [CHANNELS, COUNTERS, 'bob', 'phone', 'n1', 's1', 'o', 'old', '', 0, 64, 0, 0, 0]
         self.assertEqual(self.store.call('attach', keys, *attach), ['err', 'unavailable'])
         self.assertEqual(self.store.call('visit', keys, 'phone', 'old', '', 0, 64, -1), ['err', 'unavailable'])
@@ -641,7 +638,7 @@ class Sessions(Case):
         self.assertEqual(self.store.detach('bob', 'phone', 's1'), 0)
         self.assertEqual(self.store.live('bob'), ['phone s2 n1 o 0'])
         self.assertEqual(self.store.detach('bob', 'phone', 's2'), 1)
-        self.assertEqual(self.link('HMGET', key('u', 'bob'), 'live', 'nodes'), [None, None])
+        self.assertEqual((self.link('HGET', key('u', 'bob'), 'live'), self.store.head('bob')[2]), (None, []))
 
     def test_followers_are_told_of_each_change(self):
         node = self.node('w1')
@@ -699,7 +696,7 @@ class Sessions(Case):
 
     def test_devices_are_listed_with_their_place(self):
         self.store.attach('bob', 'phone', 's1')
-        live, device, packed, depth, oldest, registration = self.store.call('devices', self.store.pairs(['bob'], 'uid') + [key('push', 'bob')])
+        live, device, packed, depth, oldest, registration = self.store.call('devices', self.store.pairs(['bob'], 'uid') + [key('push', 'bob'), key('h', 'bob')])
         self.assertEqual((live, device, packed.split(' ')[0], depth, oldest), ('phone s1 n1 o 0', 'phone', '0', 0, ''))
 
 
@@ -737,6 +734,12 @@ class Nodes(Case):
         keys = ['b:{0}:store:', NODES]
         self.assertEqual(self.store.call('store', keys, 'first', '', '', 0), 'first')
         self.assertEqual(self.store.call('store', keys, 'second', '', '', 0), 'first')
+
+    def test_a_store_of_another_layout_has_another_epoch(self):
+        keys = [STORE, key('nodes', '')]
+        self.link('HSET', STORE, 'epoch', 'first')  # as before there was a layout
+        self.assertEqual(self.store.call('store', keys, 'second', 'first', '', 0), 'second')
+        self.assertEqual(self.store.call('store', keys, 'third', 'second', '', 0), 'second')
 
     def test_a_store_that_knows_less_of_a_lease_than_it_told_has_another_epoch(self):
         keys = ['b:{0}:store:', NODES]

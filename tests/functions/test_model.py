@@ -22,16 +22,16 @@ FAULTS = [  # file, text, by: what a slip of the pen could be
     ('due.lua', 'for missing = last + 1, seq - 1 do', 'for missing = last + 2, seq - 1 do'),
     ('due.lua', 'if last and last < seq then', 'if last and last <= seq then'),
     ('due.lua', "redis.call('HSET', user_key, field, text(seq))", ''),
-    ('common.lua', "redis.call('HSET', user_key, 'base', text(base + drop))", ''),
+    ('common.lua', 'return base + length, base + drop', 'return base + length, base'),
     ('common.lua', "local counter = redis.call('INCR', counter_key)", "local counter = redis.call('GET', counter_key) or 1"),
-    ('append.lua', "local seq = tonumber(h[2]) + 1", "local seq = tonumber(h[2]) + (tonumber(h[2]) == 40 and 2 or 1)"),
-    ('append.lua', "noted = redis.call('HSETNX', keys[4], digest, id) == 1", 'noted = true'),
-    ('append.lua', "redis.call('HSET', keys[1], 'pt', marked)", ''),
-    ('due.lua', "user, push(user_key, inbox_key, tonumber(h[1]) or 0, inbox_max,", "user, push(user_key, inbox_key, 0, inbox_max,"),
+    ('append.lua', "local seq = h[2] + 1", "local seq = h[2] + (h[2] == '40' and 2 or 1)"),
+    ('append.lua', "noted = redis.call('HSETNX', ops_key, digest, id) == 1", 'noted = true'),
+    ('append.lua', "redis.call('HSET', conv_key, 'pt', marked)", ''),
+    ('due.lua', "local n, to = push(inbox_key, base, inbox_max, i == sender", "local n, to = push(inbox_key, 0, inbox_max, i == sender"),
     ('log.lua', "redis.call('LPUSH', log_key, text(seq - 1))", "redis.call('LPUSH', log_key, id or '1')"),
     ('receipt.lua', 'read = math.max(old_read, read)', ''),
     ('inbox.lua', 'low = math.min(low, tonumber(at))', 'low = math.max(low, tonumber(at))'),
-    ('inbox.lua', "redis.call('HSET', user_key, 'base', text(low))", "redis.call('HSET', user_key, 'base', text(low - 1))"),
+    ('inbox.lua', "head_write(head_key, low, route.pd, route.names)", "head_write(head_key, low - 1, route.pd, route.names)"),
     ('inbox.lua', 'high[conv] = math.max(high[conv] or 0, tonumber(seq))', 'high[conv] = high[conv] or tonumber(seq)'),
     ('inbox.lua', 'if cursor and n > cursor and', 'if cursor and'),
     ('conversation.lua', "redis.call('HDEL', keys[key_of[user]], field)", ''),
@@ -241,15 +241,16 @@ class Model:
             link.send('HGETALL', key('u', user))
             link.send('LRANGE', key('i', user), 0, -1)
             link.send('HGETALL', key('d', user))
+            link.send('GET', key('h', user))
         for conv in CONVS:
             link.send('LINDEX', key('l', conv), 0)
             link.send('LLEN', key('l', conv))
             link.send('HGETALL', key('m', conv))
-        replies = [link.read() for _ in range(3 * (len(USERS) + len(CONVS)))]
+        replies = [link.read() for _ in range(4 * len(USERS) + 3 * len(CONVS))]
         for i, user in enumerate(USERS):
-            fields, pointers, devices = replies[3 * i:3 * i + 3]
-            self.check_user(user, as_map(fields), pointers, as_map(devices))
-        del replies[:3 * len(USERS)]
+            fields, pointers, devices, head = replies[4 * i:4 * i + 4]
+            self.check_user(user, as_map(fields), pointers, as_map(devices), head)
+        del replies[:4 * len(USERS)]
         for i, conv in enumerate(CONVS):
             base, length, members = replies[3 * i:3 * i + 3]
             self.check_conv(conv, base, length, as_map(members))
@@ -261,8 +262,8 @@ class Model:
             demand(letter != 'M' or words[1:] == about, 'lua#4: told under another number', user, n, words, about)
         self.told.clear()
 
-    def check_user(self, user, fields, pointers, devices):
-        base, inbox = int(fields.get('base', 0)), self.inboxes[user]
+    def check_user(self, user, fields, pointers, devices, head):
+        base, inbox = int((head or '0').split(' ')[0]), self.inboxes[user]
         head = base + len(pointers)
         demand(base >= self.bases[user] and head >= self.heads[user], 'lua#2: n falls', user, base, head, self.bases[user], self.heads[user])
         for k, pointer in enumerate(pointers):

@@ -14,7 +14,7 @@ class Notice(Case):
         self.store.attach('bob', 'phone', 's1', epoch='ue')
 
     def notify(self, op, collapse='', ttl_ms=0, notices_max=100, content='"title":"é"', plan='"push":1', priority='high', due='', first_ms=0, steps=''):
-        return self.store.call('notify', self.store.pairs(['bob'], 'uixX') + [key('push', 'bob')], CHANNELS, COUNTERS, 'bob', op, priority, ttl_ms, collapse,
+        return self.store.call('notify', self.store.pairs(['bob'], 'hixX') + [key('push', 'bob')], CHANNELS, COUNTERS, 'bob', op, priority, ttl_ms, collapse,
                                len(content.encode()), content + plan, 1000, notices_max, AGE_MS, due, first_ms, steps)
 
     def state(self, op):
@@ -123,7 +123,7 @@ class Visit(Case):
 
     def visit(self, device='phone', epoch='', cursor=0, ack=-1, devices_max=64, store_epoch='ue'):
         self.link('HSET', STORE, 'epoch', store_epoch)
-        return self.store.call('visit', self.store.pairs(['bob'], 'uid') + [STORE, key('push', 'bob')], device, store_epoch, epoch, cursor, devices_max, ack)
+        return self.store.call('visit', self.store.pairs(['bob'], 'uid') + [STORE, key('push', 'bob'), key('h', 'bob')], device, store_epoch, epoch, cursor, devices_max, ack)
 
     def packed(self, device='phone'):
         return self.link('HGET', key('d', 'bob'), device)

@@ -23,12 +23,12 @@ class Push(Case):
 
     def due(self, user='bob'):
         """(class, ms from now) of the due set; None. And pd says the same."""
-        score, pd = self.link('ZSCORE', DUE, user), self.link('HGET', key('u', user), 'pd')
+        score, pd = self.link('ZSCORE', DUE, user), self.store.head(user)[1]
         self.assertEqual(score, pd if pd != '0' else None, 'due#1')
         return score and (int(score) // CLASS, int(score) % CLASS - self.now())
 
     def pd(self, user='bob'):
-        return self.link('HGET', key('u', user), 'pd')
+        return self.store.head(user)[1]
 
     def ledger(self, device='phone'):
         return self.link('HGET', key('push', 'bob'), 'd:' + device)
@@ -52,7 +52,7 @@ class Push(Case):
 
     def notify(self, op, due='2 5000', first_ms=0, steps='', priority='normal'):
         content = '"title":"t"'
-        return self.store.call('notify', self.store.pairs(['bob'], 'uixX') + [key('push', 'bob')], CHANNELS, COUNTERS, 'bob', op, priority, 0,
+        return self.store.call('notify', self.store.pairs(['bob'], 'hixX') + [key('push', 'bob')], CHANNELS, COUNTERS, 'bob', op, priority, 0,
                                '', len(content), content, 1000, 100, AGE_MS, due, first_ms, steps)
 
     def counted(self, limit=10):
@@ -60,6 +60,10 @@ class Push(Case):
 
     def polled(self, limit=10):
         return self.store.call('push_due', [DUE], limit, 0)[3]
+
+    def set_pd(self, user, pd):
+        base, _, nodes = self.store.head(user)
+        self.link('SET', key('h', user), ' '.join([str(base), pd, *nodes]))
 
     def look_keys(self, user='bob'):
         return [key('u', user), key('push', user), key('i', user), key('d', user), key('prefs', user), key('x', user), DUE]
@@ -69,7 +73,7 @@ class Push(Case):
 
     def done(self, *ops, worker='w1', release=1, head=None, dead_max=64):
         if head is None:
-            head = int(self.link('HGET', key('u', 'bob'), 'base') or 0) + self.link('LLEN', key('i', 'bob'))
+            head = self.store.head('bob')[0] + self.link('LLEN', key('i', 'bob'))
         flat = [word for op in ops for word in op]
         return self.store.call('push_done', [key('u', 'bob'), key('push', 'bob'), key('i', 'bob'), key('x', 'bob'), DUE, DEAD, DEAD_TIMES],
                                'bob', worker, release, head, dead_max, *flat)
@@ -91,7 +95,7 @@ class Push(Case):
         self.assertEqual(self.polled(), [3, 'bob'])
         self.store.attach('bob', 'phone', 's1', epoch='ue')
         self.link('ZREM', DUE, 'bob')
-        self.link('HSET', key('u', 'bob'), 'pd', '0')
+        self.set_pd('bob', '0')
         self.send('b')
         self.assertGreater(self.due()[1], 3000)
         self.assertEqual(self.polled(), [])
@@ -304,7 +308,7 @@ class Push(Case):
         self.assertEqual(self.store.sync('bob')[1], 0)
         self.assertEqual(self.store.all_have('room', 80, 'bob'), 0)
         self.done(('d', 'phone', '0 3 %d 0 0 0' % head))
-        self.link('HSET', key('u', 'bob'), 'pd', '0')  # nobody is to look
+        self.set_pd('bob', '0')  # nobody is to look
         self.store.ack(('bob', 'laptop', head), session='s1')
         self.assertEqual(self.store.sync('bob')[1:3], [head, head])
 

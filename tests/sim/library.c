@@ -142,6 +142,19 @@ static void do_get(struct command *c) {
         push_text(c->lua, keyspace_get(c->keys, c->argv[1]));
 }
 
+static void do_mget(struct command *c) {
+        lua_createtable(c->lua, (int)c->argc, 0);
+        for (size_t i = 1; i < c->argc; i++) {
+                push_text(c->lua, keyspace_get(c->keys, c->argv[i]));
+                lua_rawseti(c->lua, -2, (int)i);
+        }
+}
+
+static void do_set(struct command *c) {
+        keyspace_set(c->keys, c->argv[1], c->argv[2]);
+        lua_pushboolean(c->lua, 1);
+}
+
 static void do_incr(struct command *c) {
         struct slice before = keyspace_get(c->keys, c->argv[1]);
         char text[24];
@@ -332,7 +345,7 @@ static const struct {
         { "HDEL", do_hdel },         { "HGETALL", do_hgetall },     { "HKEYS", do_hkeys },       { "HVALS", do_hvals },
         { "HLEN", do_hlen },         { "HSETNX", do_hsetnx },       { "LTRIM", do_ltrim },       { "LINDEX", do_lindex },
         { "LSET", do_lset },         { "SCAN", do_scan },           { "ZADD", do_zadd },         { "ZREM", do_zrem },         { "ZSCORE", do_zscore },
-        { "ZCARD", do_zcard },       { "GET", do_get },             { "DEL", do_del },           { "UNLINK", do_del },           { "EXISTS", do_exists },
+        { "ZCARD", do_zcard },       { "GET", do_get },             { "MGET", do_mget },           { "SET", do_set },             { "DEL", do_del },           { "UNLINK", do_del },           { "EXISTS", do_exists },
         { "RENAME", do_rename },     { "PEXPIRE", do_pexpire },     { "PERSIST", do_persist },   { "HRANDFIELD", do_hrandfield },
 };
 

@@ -15,6 +15,7 @@
 #include "tests/sim/keyspace.h"
 #include "tests/sim/library.h"
 #include "tests/sim/server.h"
+#include "tests/sim/truth.h"
 #include "tests/sim/world.h"
 
 enum { SABOTEUR_BYTES = 1 << 20, SABOTEUR_NAME = 64 };
@@ -111,14 +112,12 @@ static struct slice lower_receipt(const struct parts *parts) {
         return (struct slice){ text, (size_t)len };
 }
 
-/* The session that sent "M n seq conv session …" becomes another one. */
+/* The session that sent "M n seq conv session" becomes another one. */
 static struct slice change_session(const struct parts *parts) {
         static char text[4096];
         struct slice rest = parts->header, seq = words_take(&rest, ' '), conv = words_take(&rest, ' ');
         struct slice other = device_session(device_get((int)world_chance(DEVICES)));
-        words_take(&rest, ' ');
-        int len = snprintf(text, sizeof(text), "%.*s %.*s %.*s %.*s", (int)seq.len, seq.ptr, (int)conv.len, conv.ptr, (int)other.len, other.ptr,
-                           (int)rest.len, rest.ptr);
+        int len = snprintf(text, sizeof(text), "%.*s %.*s %.*s", (int)seq.len, seq.ptr, (int)conv.len, conv.ptr, (int)other.len, other.ptr);
         return (struct slice){ text, (size_t)len };
 }
 
@@ -165,11 +164,9 @@ struct slice saboteur_counter(struct slice key, struct slice value, char *text, 
 
 static struct redisReply *confirm_append(const struct slice *argv) {
         struct slice seq = keyspace_field(server_keys(), argv[0], SLICE("seq"));
-        struct redisReply *reply = library_reply(REDIS_REPLY_ARRAY, 0, (struct slice){ 0 }, 3);
-        reply->element[0] = library_reply(REDIS_REPLY_STRING, 0, SLICE("ok"), 0);
-        reply->element[1] = library_reply(REDIS_REPLY_INTEGER, seq.ptr ? (long long)words_uint(seq) + 1 : 1, (struct slice){ 0 }, 0);
-        reply->element[2] = library_reply(REDIS_REPLY_INTEGER, world_wall_ms(), (struct slice){ 0 }, 0);
-        return reply;
+        char text[64];
+        int len = snprintf(text, sizeof(text), "ok %llu %lld", seq.ptr ? (unsigned long long)words_uint(seq) + 1 : 1, (long long)world_wall_ms());
+        return library_reply(REDIS_REPLY_STRING, 0, (struct slice){ text, (size_t)len }, 0);
 }
 
 static struct redisReply *confirm_acks(size_t count) {
@@ -188,12 +185,12 @@ struct redisReply *saboteur_instead(struct slice name, size_t keys_count, size_t
         const struct slice *args = argv + keys_count;
         if (world.plant == PLANT_NONE)
                 return NULL;
-        if (slice_is(name, "b1_append") && argc - keys_count > 16 && world_planted(PLANT_APPEND_FORGET, 20))
+        if (slice_is(name, "b1_append") && world_planted(PLANT_APPEND_FORGET, 20))
                 return confirm_append(argv);
         if (slice_is(name, "b1_append") && world.plant == PLANT_APPEND_TWICE && world_planted(PLANT_APPEND_TWICE, 2))
-                bytes_of(args[6])[0] = (char)world_chance(256);
+                bytes_of(args[2])[0] = (char)world_chance(256);
         if (slice_is(name, "b1_ack") && world_planted(PLANT_ACK_SKIP, 3))
-                return confirm_acks(keys_count / 5);
+                return confirm_acks(keys_count / TRUTH_ACK_KEYS);
         if (slice_is(name, "b1_ack") && world_planted(PLANT_ACK_AHEAD, 3))
                 bytes_of(args[2])[args[2].len - 1] = '9';
         if (slice_is(name, "b1_deliver") && world_planted(PLANT_DELIVER_FORGET, 1))

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "fanout/keys.h"
+#include "fanout/words.h"
 #include "tests/sim/keyspace.h"
 #include "tests/sim/library.h"
 #include "tests/sim/saboteur.h"
@@ -162,14 +163,15 @@ static struct redisReply *server_batch(size_t keys_count, size_t argc, const str
         size_t count = 0, key = 0;
         if (!call)
                 abort();
-        for (size_t at = keys_count + 2; at + 2 < argc;) { /* behind channels and counters */
-                size_t keys = strtoul(argv[at + 1].ptr, NULL, 10), args = strtoul(argv[at + 2].ptr, NULL, 10);
-                WORLD_DEMAND(key + keys <= keys_count && at + 3 + args <= argc, "a batch with fewer pieces than it says");
+        for (size_t at = keys_count + 2; at < argc;) { /* behind channels and counters */
+                struct slice shape = argv[at], function = words_take(&shape, ' ');
+                size_t keys = words_uint(words_take(&shape, ' ')), args = words_uint(shape);
+                WORLD_DEMAND(key + keys <= keys_count && at + 1 + args <= argc, "a batch with fewer pieces than it says");
                 memcpy(call, argv + key, keys * sizeof(*call));
-                memcpy(call + keys, argv + at + 3, args * sizeof(*call));
-                reply->element[count++] = server_call_one(argv[at], keys, keys + args, call);
+                memcpy(call + keys, argv + at + 1, args * sizeof(*call));
+                reply->element[count++] = server_call_one(function, keys, keys + args, call);
                 key += keys;
-                at += 3 + args;
+                at += 1 + args;
         }
         reply->elements = count;
         free(call);

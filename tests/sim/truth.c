@@ -96,8 +96,8 @@ static uint64_t truth_cursor_before[TRUTH_ACKS];
 /* A cursor rises only to what its device acknowledged, in this epoch: for each of the call, whose user's key is that of argv. */
 static void truth_look_at_acks(size_t count, const struct slice *argv, bool after) {
         for (size_t i = 0; i < count && i < TRUTH_ACKS; i++) {
-                const char *at = strrchr(argv[i * 5].ptr, ':');
-                struct slice user = slice_of(at + 1), device = argv[count * 5 + 1 + i * 4];
+                const char *at = strrchr(argv[i * TRUTH_ACK_KEYS].ptr, ':');
+                struct slice user = slice_of(at + 1), device = argv[count * TRUTH_ACK_KEYS + 1 + i * 4];
                 uint64_t n = 0;
                 bool known = truth_cursor(user, device, &n);
                 if (!after)
@@ -112,14 +112,16 @@ static void truth_look_at_acks(size_t count, const struct slice *argv, bool afte
 
 void truth_before_call(struct slice name, size_t keys_count, const struct slice *argv) {
         if (slice_is(name, "b1_ack"))
-                truth_look_at_acks(keys_count / 5, argv, false);
+                truth_look_at_acks(keys_count / TRUTH_ACK_KEYS, argv, false);
 }
 
 static void truth_on_append(const struct slice *args, const struct redisReply *reply) {
-        struct slice op = args[7];
+        struct slice answer = store_text(reply), said = args[5], op = words_take(&said, '\n');
         struct stored *stored = NULL;
-        int conv = truth_find_conv(args[2]);
-        if (!slice_is(store_text(store_item(reply, 0)), "ok") || conv < 0)
+        int conv = truth_find_conv(args[0]);
+        for (int i = 0; i < 4; i++) /* kind, ref, from, device */
+                words_take(&op, ' ');
+        if (!slice_is(words_take(&answer, ' '), "ok") || conv < 0)
                 return;
         HASH_FIND(hh, truth.ops, op.ptr, op.len, stored);
         WORLD_DEMAND(!stored, "%.*s is stored twice", (int)op.len, op.ptr);
@@ -127,7 +129,7 @@ static void truth_on_append(const struct slice *args, const struct redisReply *r
         if (!stored || op.len >= TRUTH_OP_BYTES)
                 abort();
         stored->conv = conv;
-        stored->seq = (uint64_t)store_int(store_item(reply, 1));
+        stored->seq = words_uint(answer);
         memcpy(stored->op, op.ptr, op.len);
         HASH_ADD_KEYPTR(hh, truth.ops, stored->op, op.len, stored);
         world_trace("the store: %s is %s %llu", stored->op, convs[conv], (unsigned long long)stored->seq);
@@ -169,7 +171,7 @@ void truth_after_call(struct slice name, size_t keys_count, size_t argc, const s
         if (slice_is(name, "b1_append"))
                 truth_on_append(args, reply);
         if (slice_is(name, "b1_ack"))
-                truth_look_at_acks(keys_count / 5, argv, true);
+                truth_look_at_acks(keys_count / TRUTH_ACK_KEYS, argv, true);
         if (slice_is(name, "b1_delete") && slice_is(store_text(store_item(reply, 0)), "ok"))
                 truth_on_delete(args[2]);
         if (slice_is(name, "b1_change") || slice_is(name, "b1_delete"))
@@ -237,8 +239,8 @@ void truth_log(int conv, uint64_t *ret_first, uint64_t *ret_last) {
 }
 
 uint64_t truth_base(struct slice user) {
-        struct slice base = keyspace_field(server_keys(), server_key(KEY_USER, user), SLICE("base"));
-        return base.ptr ? words_uint(base) : 0;
+        struct slice head = keyspace_get(server_keys(), server_key(KEY_HEAD, user));
+        return head.ptr ? words_uint(head) : 0;
 }
 
 uint64_t truth_head(struct slice user) {

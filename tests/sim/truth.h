@@ -11,6 +11,7 @@
 struct redisReply;
 
 enum { TRUTH_USERS = 6, TRUTH_CONVS = 5, TRUTH_CROWD = 4 /* the conversation with more members than one call names */, TRUTH_CROWD_MEMBERS = 140 };
+enum { TRUTH_ACK_KEYS = 6 }; /* of each device in a call of b1_ack */
 
 void truth_init(void);
 void truth_deinit(void);

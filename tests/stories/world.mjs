@@ -80,8 +80,9 @@ export class World {
   }
 
   async nodesOf(user) {
-    const script = "local h = redis.call('HMGET', redis.call('KEYS', '*:u:' .. ARGV[1])[1], 'nodes', 'watch'); "
-      + "return select(2, string.gsub((h[1] or '') .. ' ' .. (h[2] or ''), '%S+', ''))";
+    const script = "local function key(letter) return redis.call('KEYS', '*:' .. letter .. ':' .. ARGV[1])[1] end "
+      + "local head = key('h') and string.match(redis.call('GET', key('h')), '^%d+ %S+(.*)$') or '' "
+      + "return select(2, string.gsub(head .. ' ' .. (redis.call('HGET', key('u'), 'watch') or ''), '%S+', ''))";
     return Number((await this.redisCommand('EVAL', script, '0', user)).slice(1));
   }
 
