@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "fanout/fanout.h"
+#include "fanout/node.h"
 #include "fanout/receipt.h"
 #include "fanout/store.h"
 
@@ -21,7 +22,7 @@ enum {
 };
 
 struct acks_item {
-        char user[LIMIT_ID_BYTES], device[LIMIT_ID_BYTES], session[16], epoch[64];
+        char user[LIMIT_ID_BYTES], device[LIMIT_ID_BYTES], session[16], epoch[EPOCH_BYTES];
         uint8_t user_len, device_len, session_len;
         uint64_t n;
 };
@@ -67,11 +68,9 @@ struct acks *acks_free(struct acks *acks) {
         return NULL;
 }
 
-void acks_init(struct ack *ack, struct slice user, struct slice device, struct slice session, const char *epoch) {
+void acks_init(struct ack *ack, const struct subscriber *of, const char *epoch) {
         list_init(&ack->link);
-        ack->user = user;
-        ack->device = device;
-        ack->session = session;
+        ack->of = of;
         ack->epoch = epoch;
         ack->n = 0;
 }
@@ -188,13 +187,14 @@ static struct acks_job *acks_job_new(struct acks *acks) {
 static void acks_move(struct acks_job *job, struct ack *ack) {
         job->acks->count--;
         struct acks_item *item = &job->items[job->count++];
-        memcpy(item->user, ack->user.ptr, ack->user.len);
-        memcpy(item->device, ack->device.ptr, ack->device.len);
-        memcpy(item->session, ack->session.ptr, ack->session.len);
+        const struct slice user = ack->of->user, device = ack->of->device, session = ack->of->session;
+        memcpy(item->user, user.ptr, user.len);
+        memcpy(item->device, device.ptr, device.len);
+        memcpy(item->session, session.ptr, session.len);
         snprintf(item->epoch, sizeof(item->epoch), "%s", ack->epoch);
-        item->session_len = (uint8_t)ack->session.len;
-        item->user_len = (uint8_t)ack->user.len;
-        item->device_len = (uint8_t)ack->device.len;
+        item->session_len = (uint8_t)session.len;
+        item->user_len = (uint8_t)user.len;
+        item->device_len = (uint8_t)device.len;
         item->n = ack->n;
         list_remove(&ack->link);
 }

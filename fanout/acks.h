@@ -13,21 +13,21 @@
 
 struct acks;
 struct fanout;
+struct subscriber;
 
 /* Embedded in a session. */
 struct ack {
         struct list link;
-        struct slice user, device; /* of the embedding struct */
-        struct slice session;      /* likewise; "" for a visit */
-        const char *epoch;         /* of n; likewise */
+        const struct subscriber *of; /* who acknowledges: of the embedding struct, as is epoch */
+        const char *epoch;           /* of n */
         uint64_t n;
 };
 
 struct acks *acks_new(struct fanout *fanout);
 struct acks *acks_free(struct acks *acks);
 
-/* epoch is read when something is noted: the store takes no n of another one, nor of a session that the device has replaced. */
-void acks_init(struct ack *ack, struct slice user, struct slice device, struct slice session, const char *epoch);
+/* epoch is read when something is sent: the store takes no n of another one, nor of a session (of->session; "" for a visit) that the device has replaced. */
+void acks_init(struct ack *ack, const struct subscriber *of, const char *epoch);
 /* The device has everything up to n. */
 void acks_note(struct acks *acks, struct ack *ack, uint64_t n);
 /* The session ends: its ack is sent at once and not looked at again. */

@@ -20,6 +20,9 @@ struct fanout {
         int64_t push_delay_ms; /* for a device that is connected to acknowledge, before it is pushed to; -1: this hub does not push */
 };
 
+/* An epoch and a NUL: 16 digits, of a user perhaps a point and a time behind them (lua/session.lua, attach#6). */
+enum { EPOCH_BYTES = 40 };
+
 /* What an operation on the store ended with: 0, or one of these answers; each maps to an error code of the protocol. */
 enum {
         FANOUT_E_UNAVAILABLE = 1,

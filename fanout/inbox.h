@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "base/slice.h"
 #include "fanout/event.h"
+#include "fanout/fanout.h"
 
 struct fanout;
 struct frame;
@@ -22,7 +23,7 @@ struct inbox_event {
 
 struct inbox_page {
         int answer;         /* 0 or FANOUT_E_UNAVAILABLE */
-        char epoch[64];
+        char epoch[EPOCH_BYTES];
         uint64_t base;      /* events up to it are gone from the inbox */
         uint64_t head;
         uint64_t cursor;    /* if base is above what was asked for: of the device, as the store has it */

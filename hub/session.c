@@ -87,8 +87,8 @@ struct session *session_unref(struct session *session) {
 
 struct registry_session session_registry(const struct session *session) {
         return (struct registry_session){
-                .user = { session->user, session->user_len },
-                .device = { session->device, session->device_len },
+                .user = session->subscriber.user,
+                .device = session->subscriber.device,
                 .session = { session->id, sizeof(session->id) - 1 },
                 .background = session->background,
                 .away = session->away,
@@ -527,9 +527,9 @@ static void session_say_welcome(struct session *session, const struct registry_a
         if (session->hello_has_id)
                 buf_printf(&text, ",\"id\":%" PRId64, session->hello_id);
         buf_printf(&text, ",\"session\":\"%s\",\"user\":", session->id);
-        buf_add_json(&text, (struct slice){ session->user, session->user_len });
+        buf_add_json(&text, session->subscriber.user);
         buf_add_text(&text, ",\"device\":");
-        buf_add_json(&text, (struct slice){ session->device, session->device_len });
+        buf_add_json(&text, session->subscriber.device);
         buf_printf(&text,
                    ",\"epoch\":\"%s\",\"cursor\":%" PRIu64 ",\"head\":%" PRIu64 ",\"server_time\":%" PRId64 ",\"ping_ms\":%" PRId64
                    ",\"window\":%d,\"max_frame\":%d,\"retry\":{\"base_ms\":%" PRId64 ",\"max_ms\":%" PRId64 ",\"reset_ms\":%" PRId64 "}%s}",
@@ -713,15 +713,12 @@ static int session_name(struct session *session, struct slice user, struct slice
         session->device = session->user + user.len + 1;
         memcpy(session->device, device.ptr, device.len);
         session->device[device.len] = '\0';
-        session->user_len = user.len;
-        session->device_len = device.len;
         chance_hex(session->id, sizeof(session->id) - 1);
         session->subscriber.user = (struct slice){ session->user, user.len };
         session->subscriber.device = (struct slice){ session->device, device.len };
-        session->subscriber.session = (struct slice){ session->id, sizeof(session->id) - 1 };
         /* A visit has no session that could be replaced. */
-        acks_init(&session->ack, session->subscriber.user, session->subscriber.device, session->on_reply ? SLICE("") : session->subscriber.session,
-                  session->epoch);
+        session->subscriber.session = session->on_reply ? SLICE("") : (struct slice){ session->id, sizeof(session->id) - 1 };
+        acks_init(&session->ack, &session->subscriber, session->epoch);
         return 0;
 }
 

@@ -63,33 +63,32 @@ struct session {
         uint64_t queued;            /* events queued since the session has its place */
         uint64_t steps[SESSION_STEPS]; /* n of each SESSION_STEP-th of them, a ring */
         int64_t opened_store_ms;    /* when it connected, by the store's clock */
-        bool was_reset;             /* what it acknowledged before may be beyond its head */
         uint64_t opened_ms, heard_ms, pinged_ms; /* pinged_ms 0: no ping is open */
         int64_t token_ms;           /* wall time at which the token expires; 0: no token yet */
+        struct list unattached;     /* struct hub: it waits to be registered anew */
+        uint64_t again_sent, again_head; /* what they were when that began (again): the store's head is not below, or it lost its past */
         uint16_t in_flight;         /* requests waiting for the store */
         uint16_t refused;           /* requests refused by a rate limit, less those allowed since */
-        bool registered;            /* in the node's audience */
-        struct list unattached;     /* struct hub: it waits to be registered anew */
+        uint16_t subscriptions_count;
         bool again, again_due;      /* it is registered anew, or waits for that, and is to be once more after that: no event is taken before it is known of which past */
-        uint64_t again_sent, again_head; /* what they were when that began: the store's head is not below, or it lost its past */
+        bool was_reset;             /* what it acknowledged before may be beyond its head */
+        bool registered;            /* in the node's audience */
         bool head_unsure;           /* the head may be higher than we know: a page tells */
         bool counted;               /* in the gauge of sessions */
         bool caught_up_sent, background, away, blocked, paused, close_sent, expiring_sent;
         bool page_failed;           /* it is asked for again in a moment */
+        bool starved;               /* a subscription waits for room in the outbox */
+        bool presence_missed;       /* there was no room for a change of presence: all of it is told again when there is */
         bool hello_has_id;
         int64_t hello_id;
         struct auth_claims *claims; /* of the upgrade, until hello */
         struct buf early;           /* requests that wait, for welcome or for those before them: length and text of each */
         char id[17];
         char *user, *device;        /* one block */
-        size_t user_len, device_len;
-        char epoch[64];
+        char epoch[EPOCH_BYTES];
         struct list sends;          /* struct protocol_job, link: sends of this session, in their order */
         struct list typings;        /* struct typist_row, link: typist.c */
         struct list subscriptions;  /* struct subscription, link */
-        uint16_t subscriptions_count;
-        bool starved;               /* a subscription waits for room in the outbox */
-        bool presence_missed;       /* there was no room for a change of presence: all of it is told again when there is */
         char *grants;               /* channels that the token allows, with a space between; NULL: none */
         void (*on_reply)(void *arg, struct slice text); /* of a visit; else NULL */
         void *reply_arg;

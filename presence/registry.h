@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/slice.h"
+#include "fanout/fanout.h"
 #include "presence/flap.h"
 
 struct buf;
@@ -28,7 +29,7 @@ struct registry_session {
 
 struct registry_attached {
         int answer; /* 0 or FANOUT_E_… */
-        char epoch[64];
+        char epoch[EPOCH_BYTES];
         uint64_t cursor, head, base;
         bool fresh; /* a device never seen before */
         bool reset; /* the cursor belongs to a past that the store has lost */

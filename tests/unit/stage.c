@@ -114,7 +114,7 @@ void protocol_on_watching(struct watcher *watcher, uint64_t request, int answer,
 
 /* ---- fanout and presence ---- */
 
-void acks_init(struct ack *ack, struct slice user, struct slice device, struct slice session, const char *epoch) {
+void acks_init(struct ack *ack, const struct subscriber *of, const char *epoch) {
         list_init(&ack->link);
         ack->n = 0;
 }
