@@ -197,6 +197,12 @@ void audit_invented(struct audit *audit, uint32_t device, struct slice op) {
         complain(audit, "invented: device %" PRIu32 " was shown %.*s, which nobody sent", device, (int)op.len, op.ptr);
 }
 
+void audit_altered(struct audit *audit, uint32_t device, struct slice op) {
+        audit->counts.altered++;
+        complain(audit, "altered: device %" PRIu32 " was shown %.*s with another body than was sent", device, (int)op.len,
+                 op.ptr);
+}
+
 void audit_told(struct audit *audit, uint32_t device) {
         uint32_t per_circle = audit->options.rooms_per_circle;
         audit->counts.told++;

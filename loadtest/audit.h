@@ -15,7 +15,8 @@
  * 3. reordered  a device was shown a message after a later one of the conversation, or a number n below an earlier one.
  * 4. leaked     a device was shown a message of a conversation in which it is not.
  * 5. invented   a message was shown that nobody sent, or one seq was told for two messages.
- * 6. told       the server said that something is missing (gap, reset, recovered:false). The next of each conversation is
+ * 6. altered    a message was shown with another body than it was sent with.
+ * 7. told       the server said that something is missing (gap, reset, recovered:false). The next of each conversation is
  * believed.
  */
 #pragma once
@@ -26,7 +27,7 @@
 struct audit;
 
 struct audit_counts {
-        uint64_t shown, lost, repeated, reordered, leaked, invented, told;
+        uint64_t shown, lost, repeated, reordered, leaked, invented, altered, told;
 };
 
 struct audit_options {
@@ -49,6 +50,8 @@ void audit_shown(struct audit *audit, uint32_t device, uint32_t room, uint64_t s
 bool audit_numbered(struct audit *audit, uint32_t device, uint64_t n, uint64_t last_n);
 /* A message was shown that no device of this run sent. */
 void audit_invented(struct audit *audit, uint32_t device, struct slice op);
+/* A message was shown with a body that is not its own. */
+void audit_altered(struct audit *audit, uint32_t device, struct slice op);
 void audit_told(struct audit *audit, uint32_t device);
 
 /* Where a device is in a conversation, and up to which seq it is acknowledged. */

@@ -51,6 +51,7 @@ enum phase {
         TALLY_ROW(REORDERED, "messages shown out of order")                                                                      \
         TALLY_ROW(LEAKED, "messages shown to who is no member")                                                                  \
         TALLY_ROW(INVENTED, "messages shown that nobody sent")                                                                   \
+        TALLY_ROW(ALTERED, "messages shown with another body than was sent")                                                     \
         TALLY_ROW(TOLD, "losses the server told of")
 
 enum tally {

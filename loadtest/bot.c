@@ -15,6 +15,7 @@
 #include "base/scan.h"
 #include "loadtest/audit.h"
 #include "loadtest/badge.h"
+#include "loadtest/body.h"
 #include "loadtest/glance.h"
 #include "loadtest/swarm.h"
 #include "loadtest/veil.h"
@@ -358,7 +359,8 @@ static void send_subscribe(struct bot *bot, uint32_t room) {
 }
 
 static void send_message(struct bot *bot, const struct sending *sending) {
-        static const char padding[] = "The quick brown fox jumps over the lazy dog, and nobody knows why it would do so. ";
+        const struct body_of of = { bot->swarm->share.first_device + bot->index, sending->number,
+                                    global_room(bot, sending->room) };
         struct buf *out = frame_begin(bot);
         buf_add_text(out, "{\"type\":\"send\",\"id\":");
         buf_add_uint(out, (uint64_t)sending->number * ID_KINDS + ID_SEND);
@@ -367,13 +369,8 @@ static void send_message(struct bot *bot, const struct sending *sending) {
         buf_add_text(out, "\",\"op\":\"");
         add_op(out, bot, sending->number);
         buf_add_text(out, "\",\"body\":");
-        size_t start = out->len;
-        buf_printf(out, "{\"t\":%" PRIu64 ",\"text\":\"", sending->due_us);
-        while (!buf_failed(out) && out->len - start + 2 < bot->swarm->plan->body_bytes) {
-                size_t left = bot->swarm->plan->body_bytes - 2 - (out->len - start);
-                buf_add(out, padding, left < sizeof padding - 1 ? left : sizeof padding - 1);
-        }
-        buf_add_text(out, "\"}}");
+        body_add(out, &of, sending->due_us, bot->swarm->plan->body_bytes);
+        buf_add_text(out, "}");
         frame_end(bot, WSFRAME_TEXT);
 }
 
@@ -553,6 +550,17 @@ static bool take_number(struct bot *bot, const struct glance *frame) {
         return true;
 }
 
+/* When the message was due; -1 if nobody knows: an own one comes without its body, and a wrong one is a fault. */
+static int64_t read_body(struct bot *bot, const struct glance *frame, const struct body_of *of) {
+        struct swarm *swarm = bot->swarm;
+        if (frame->body.len == 0 && of->device == swarm->share.first_device + bot->index)
+                return -1;
+        int64_t due_us = body_read(frame->body, of, swarm->plan->body_bytes);
+        if (due_us < 0)
+                audit_altered(swarm->audit, bot->index, frame->op);
+        return due_us;
+}
+
 static void on_message(struct bot *bot, const struct glance *frame) {
         struct swarm *swarm = bot->swarm;
         uint32_t sender, number, room = read_conv(swarm, frame->conv);
@@ -563,11 +571,11 @@ static void on_message(struct bot *bot, const struct glance *frame) {
         audit_shown(swarm->audit, bot->index, room, frame->seq < 0 ? 0 : (uint64_t)frame->seq, frame->op);
         count(bot, TALLY_DELIVERIES, 1);
         swarm->last_shown_us = swarm->now_us;
-        int64_t due_us = glance_time_us(frame->body);
-        if (due_us > 0 && (uint64_t)due_us >= bot->awake_us && (uint64_t)due_us <= swarm->now_us)
-                histogram_record(&swarm->slot->timings[TIMING_DELIVERY], swarm->now_us - (uint64_t)due_us);
         if (room == AUDIT_STRANGE_ROOM)
                 return;
+        int64_t due_us = read_body(bot, frame, &(struct body_of){ sender, number, global_room(bot, room) });
+        if (due_us > 0 && (uint64_t)due_us >= bot->awake_us && (uint64_t)due_us <= swarm->now_us)
+                histogram_record(&swarm->slot->timings[TIMING_DELIVERY], swarm->now_us - (uint64_t)due_us);
         if (sender == swarm->share.first_device + bot->index)
                 swarm_on_own(swarm, bot, room);
         else

@@ -37,7 +37,7 @@ enum {
         ROOMS_MAX = 1 << 22,
 };
 
-enum fault { FAULT_NONE, FAULT_DROP, FAULT_REPEAT, FAULT_SWAP, FAULT_LEAK, FAULT_FORGET };
+enum fault { FAULT_NONE, FAULT_DROP, FAULT_REPEAT, FAULT_SWAP, FAULT_LEAK, FAULT_FORGET, FAULT_GARBLE, FAULT_MIX };
 
 static const struct {
         const char *name, *sentence;
@@ -48,6 +48,8 @@ static const struct {
         [FAULT_SWAP] = { "swap", "one member gets a message after the next one" },
         [FAULT_LEAK] = { "leak", "somebody who is no member gets a message, too" },
         [FAULT_FORGET] = { "forget", "a message is acknowledged and then as if it had never been sent" },
+        [FAULT_GARBLE] = { "garble", "one member gets a message of which one byte is another" },
+        [FAULT_MIX] = { "mix", "one member gets a message with the body of the one before" },
 };
 
 /* A peer's place in a room, and the room's place for the peer: each knows the other's index. */
@@ -88,6 +90,7 @@ struct floor {
         uint64_t fault_at, deliveries;
         struct conn *swapped; /* who waits for the frame that was swapped, and that frame */
         struct buf held;
+        struct buf before; /* for FAULT_MIX: the body of the message before */
         struct list conns; /* struct conn, link */
         struct list dirty; /* struct conn, dirty */
         struct list ended; /* struct conn, link: freed after the turn */
@@ -263,6 +266,18 @@ static struct conn *somebody_else(struct floor *floor, const struct room *room) 
         return NULL;
 }
 
+/* The frame with another byte in its body, or with the body before: all bodies of a run are of one size. */
+static void send_altered(struct floor *floor, struct conn *conn, struct slice frame) {
+        buf_add_slice(&floor->held, frame);
+        if (buf_failed(&floor->held) || frame.len < 10 || floor->before.len >= frame.len)
+                return conn_end(floor, conn);
+        if (floor->fault == FAULT_GARBLE)
+                floor->held.ptr[frame.len - 10] ^= 1;
+        else
+                memcpy(floor->held.ptr + frame.len - 1 - floor->before.len, floor->before.ptr, floor->before.len);
+        conn_send(floor, conn, buf_slice(&floor->held));
+}
+
 /* The one delivery that goes wrong. */
 static void deliver_wrongly(struct floor *floor, const struct room *room, struct conn *conn, struct slice frame) {
         if (floor->fault == FAULT_SWAP) {
@@ -270,6 +285,8 @@ static void deliver_wrongly(struct floor *floor, const struct room *room, struct
                 buf_add_slice(&floor->held, frame);
                 return;
         }
+        if (floor->fault == FAULT_GARBLE || floor->fault == FAULT_MIX)
+                return send_altered(floor, conn, frame);
         if (floor->fault == FAULT_LEAK) {
                 struct conn *other = somebody_else(floor, room);
                 if (other)
@@ -352,6 +369,10 @@ static void answer_send(struct floor *floor, struct conn *conn, const struct gla
         struct slice frame = frame_end(floor, WSFRAME_TEXT);
         for (uint32_t i = room->count; i-- > 0;) /* backwards: a member that ends meanwhile is replaced by one already served */
                 deliver(floor, room, room->members[i].conn, frame);
+        if (floor->fault == FAULT_MIX) {
+                buf_clear(&floor->before);
+                buf_add_slice(&floor->before, send->body);
+        }
 }
 
 static void handle_text(struct floor *floor, struct conn *conn, struct slice text) {
@@ -555,6 +576,7 @@ int main(int argc, char *argv[]) {
         list_init(&floor->ended);
         buf_init(&floor->frame, LIMIT_FRAME_BYTES * 2);
         buf_init(&floor->held, LIMIT_FRAME_BYTES * 2);
+        buf_init(&floor->before, LIMIT_FRAME_BYTES);
         struct sigaction action = { .sa_handler = on_signal };
         sigaction(SIGTERM, &action, NULL);
         sigaction(SIGINT, &action, NULL);

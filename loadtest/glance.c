@@ -45,14 +45,6 @@ int64_t glance_number(struct slice text, size_t from, size_t *ret_end) {
         return at == from || longer ? -1 : number;
 }
 
-int64_t glance_time_us(struct slice body) {
-        static const struct slice begin = SLICE("{\"t\":");
-        size_t end;
-        if (body.len < begin.len || memcmp(body.ptr, begin.ptr, begin.len) != 0)
-                return -1;
-        return glance_number(body, begin.len, &end);
-}
-
 /* From the opening quote to behind the closing one; 0 if it does not end. */
 static size_t skip_string(struct slice text, size_t at) {
         for (at++; at < text.len; at++) {

@@ -41,7 +41,5 @@ struct glance {
 /* 0, or 1 if it is malformed. Slices point into text; strings are as they stand there, without quotes. */
 __attribute__((warn_unused_result)) int glance_read(struct slice text, struct glance *ret_glance);
 
-/* The number after {"t": with which a body of ours begins; -1 if it does not. */
-int64_t glance_time_us(struct slice body);
 /* The decimal number that begins at text[from] and its end; -1 if there is none or it is over 18 digits. */
 int64_t glance_number(struct slice text, size_t from, size_t *ret_end);

@@ -9,8 +9,8 @@
 
 /* What is a fault in whichever scenario, if there is one at all. */
 static const enum tally faults[] = {
-        TALLY_LOST,     TALLY_REPEATED, TALLY_REORDERED,  TALLY_LEAKED,    TALLY_INVENTED,    TALLY_TOLD,
-        TALLY_REJECTED, TALLY_SKIPPED,  TALLY_UNANSWERED, TALLY_MALFORMED, TALLY_TURNED_AWAY,
+        TALLY_LOST, TALLY_REPEATED, TALLY_REORDERED, TALLY_LEAKED,     TALLY_INVENTED,  TALLY_ALTERED,
+        TALLY_TOLD, TALLY_REJECTED, TALLY_SKIPPED,   TALLY_UNANSWERED, TALLY_MALFORMED, TALLY_TURNED_AWAY,
 };
 
 __attribute__((format(printf, 2, 3))) static void add(struct outcome *outcome, const char *format, ...) {

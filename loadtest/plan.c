@@ -62,7 +62,7 @@ static const struct row rows[] = {
         { "--processes", "N", COUNT, AT(processes), 1, LIMIT_LOAD_PROCESSES,
           "Processes that bear the connections; as few as can, or 2." },
         { "--seed", "N", COUNT, AT(seed), 0, UINT32_MAX, "Who does what when, again." },
-        { "--body", "BYTES", COUNT, AT(body_bytes), 32, 32768, "Size of a message's body; 100 if not said." },
+        { "--body", "BYTES", COUNT, AT(body_bytes), 48, 32768, "Size of a message's body; 100 if not said." },
         { "--room", "N", COUNT, AT(room), 1, LIMIT_MEMBERS, "Users of a room; 4 if not said." },
         { "--rooms", "N", COUNT, AT(rooms), 1, 10000, "Rooms that the same users share; 1 if not said." },
         { "--devices", "N", COUNT, AT(devices), 1, LIMIT_DEVICES, "Devices of a user; 1 if not said." },

@@ -200,9 +200,9 @@ void report_summary(const struct plan *plan, const struct board *board, const st
                 per((double)outcome->run_deliveries, outcome->run_s), tallies[TALLY_RECEIPTS]);
         fprintf(out,
                 "lost %" PRIu64 ", repeated %" PRIu64 ", reordered %" PRIu64 ", leaked %" PRIu64 ", invented %" PRIu64
-                ", told %" PRIu64 "\n",
+                ", altered %" PRIu64 ", told %" PRIu64 "\n",
                 tallies[TALLY_LOST], tallies[TALLY_REPEATED], tallies[TALLY_REORDERED], tallies[TALLY_LEAKED],
-                tallies[TALLY_INVENTED], tallies[TALLY_TOLD]);
+                tallies[TALLY_INVENTED], tallies[TALLY_ALTERED], tallies[TALLY_TOLD]);
         print_timing(out, "latency", &outcome->timings[TIMING_DELIVERY]);
         print_timing(out, "sent", &outcome->timings[TIMING_SENT]);
         print_timing(out, "handshake", &outcome->timings[TIMING_HANDSHAKE]);

@@ -343,6 +343,7 @@ static void publish(struct swarm *swarm) {
         tallies[TALLY_REORDERED] = counts->reordered;
         tallies[TALLY_LEAKED] = counts->leaked;
         tallies[TALLY_INVENTED] = counts->invented;
+        tallies[TALLY_ALTERED] = counts->altered;
         tallies[TALLY_TOLD] = counts->told;
         tallies[TALLY_UNANSWERED] = swarm->pending;
 }

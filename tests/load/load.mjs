@@ -20,15 +20,16 @@ const here = dirname(fileURLToPath(import.meta.url));
 const programs = join(dirname(findProgram()), '..', 'loadtest');
 const folder = makeFolder('load');
 const tap = new Tap('belfry-load');
-const FAULTS = ['lost', 'repeated', 'reordered', 'leaked', 'invented', 'told'];
+const FAULTS = ['lost', 'repeated', 'reordered', 'leaked', 'invented', 'altered', 'told'];
 let runs = 0;
 
-// Runs belfry-load to its end, or until `meanwhile` has ended it: { code, report, said }.
+// Runs belfry-load to its end, or until `meanwhile` has ended it: { code, report, said, page }.
 async function load(words, { env = {}, more = [], meanwhile } = {}) {
   runs += 1;
   const number = runs;
   const json = join(folder, `${number}.json`);
-  const args = [...words.split(' ').filter(Boolean), ...more, '--json', json, '--html', join(folder, `${number}.html`), '--quiet'];
+  const html = join(folder, `${number}.html`);
+  const args = [...words.split(' ').filter(Boolean), ...more, '--json', json, '--html', html, '--quiet'];
   const child = start(join(programs, 'belfry-load'), args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, BELFRY_JWT_SECRET: JWT_SECRET, BELFRY_API_KEY: API_KEY, ...env },
@@ -39,7 +40,8 @@ async function load(words, { env = {}, more = [], meanwhile } = {}) {
   await meanwhile?.(child);
   const { code } = await child.gone;
   clearTimeout(late);
-  return { code, said, report: existsSync(json) ? JSON.parse(readFileSync(json, 'utf8')) : undefined };
+  const read = (path) => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
+  return { code, said, report: existsSync(json) ? JSON.parse(read(json)) : undefined, page: read(html) };
 }
 
 function isOk({ code, report, said }, sentence, more = () => true) {
@@ -77,6 +79,8 @@ const planted = [
   { fault: 'repeat', counted: { repeated: 1 } },
   { fault: 'swap', counted: { reordered: 1 } },
   { fault: 'leak', counted: { leaked: 1 } },
+  { fault: 'garble', counted: { altered: 1 } },
+  { fault: 'mix', counted: { altered: 1 } },
 ];
 
 async function plantFaults() {
@@ -93,6 +97,11 @@ async function plantFaults() {
   const forgetful = await floor('--fault', 'forget', '--fault-at', '50');
   isNotOk(await load(chat(forgetful.url)), 'a floor that forgets what it acknowledged', /invented|lost/);
   await endFloor(forgetful);
+  const garbling = await floor('--fault', 'garble', '--fault-at', '50');
+  const garbled = await load(chat(garbling.url));
+  isNotOk(garbled, 'a body that is altered is told by its name', /^altered 1, .*with another body than was sent/);
+  tap.ok(/<td>altered<\/td><td class="n">1<\/td>/.test(garbled.page), '… and in the page, too', garbled.page);
+  await endFloor(garbling);
   const dropping = await floor('--fault', 'drop', '--fault-at', '500');
   isNotOk(await load(`fanout --floor --url ${dropping.url} --connections 40 --processes 2 --channels 2 --rate 50 --duration 1`), 'a channel that drops', /^lost 1/);
   await endFloor(dropping);

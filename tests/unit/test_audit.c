@@ -22,7 +22,7 @@ static struct audit *make(void) {
         return audit;
 }
 
-enum step_kind { END, ACKNOWLEDGED, SHOWN, TOLD, NUMBERED, INVENTED };
+enum step_kind { END, ACKNOWLEDGED, SHOWN, TOLD, NUMBERED, INVENTED, ALTERED };
 
 struct step {
         enum step_kind kind;
@@ -43,6 +43,8 @@ static void play(struct audit *audit, const struct step *step) {
                         audit_numbered(audit, step->device, step->seq, step->room);
                 if (step->kind == INVENTED)
                         audit_invented(audit, step->device, slice_of(step->op));
+                if (step->kind == ALTERED)
+                        audit_altered(audit, step->device, slice_of(step->op));
         }
 }
 
@@ -117,6 +119,9 @@ static void each_planted_fault_is_found_and_nothing_else(void **state) {
                 { "n stays", { .repeated = 1 }, { { NUMBERED, 0, 5, 5, "" } } },
                 { "n falls", { .reordered = 1 }, { { NUMBERED, 0, 5, 4, "" } } },
                 { "nobody sent it", { .invented = 1 }, { { INVENTED, 0, 0, 0, "x" } } },
+                { "somebody wrote another body",
+                  { .shown = 1, .altered = 1 },
+                  { { SHOWN, 0, 0, 1, "a" }, { ALTERED, 0, 0, 1, "a" } } },
         };
         for (size_t i = 0; i < COUNT(rows); i++) {
                 struct audit *audit = make();
@@ -124,9 +129,10 @@ static void each_planted_fault_is_found_and_nothing_else(void **state) {
                 audit_finish(audit);
                 const struct audit_counts *counts = audit_get_counts(audit);
                 if (memcmp(counts, &rows[i].expected, sizeof *counts) != 0)
-                        fail_msg("%s: shown %d, lost %d, repeated %d, reordered %d, leaked %d, invented %d, told %d",
+                        fail_msg("%s: shown %d, lost %d, repeated %d, reordered %d, leaked %d, invented %d, altered %d, told %d",
                                  rows[i].name, (int)counts->shown, (int)counts->lost, (int)counts->repeated,
-                                 (int)counts->reordered, (int)counts->leaked, (int)counts->invented, (int)counts->told);
+                                 (int)counts->reordered, (int)counts->leaked, (int)counts->invented, (int)counts->altered,
+                                 (int)counts->told);
                 audit_free(audit);
         }
 }

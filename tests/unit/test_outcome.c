@@ -41,9 +41,11 @@ static void each_fault_alone_is_enough(void **state) {
                 enum tally tally;
                 const char *verdict;
         } rows[] = {
-                { TALLY_LOST, "lost 1" },           { TALLY_REPEATED, "repeated 1" },       { TALLY_REORDERED, "reordered 1" },
-                { TALLY_LEAKED, "leaked 1" },       { TALLY_INVENTED, "invented 1" },       { TALLY_TOLD, "told 1" },
-                { TALLY_REJECTED, "rejected 1" },   { TALLY_SKIPPED, "skipped 1" },         { TALLY_UNANSWERED, "unanswered 1" },
+                { TALLY_LOST, "lost 1" },           { TALLY_REPEATED, "repeated 1" },
+                { TALLY_REORDERED, "reordered 1" }, { TALLY_LEAKED, "leaked 1" },
+                { TALLY_INVENTED, "invented 1" },   { TALLY_TOLD, "told 1" },
+                { TALLY_ALTERED, "altered 1" },     { TALLY_REJECTED, "rejected 1" },
+                { TALLY_SKIPPED, "skipped 1" },     { TALLY_UNANSWERED, "unanswered 1" },
                 { TALLY_MALFORMED, "malformed 1" }, { TALLY_TURNED_AWAY, "turned_away 1" },
         };
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
