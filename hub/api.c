@@ -727,9 +727,20 @@ static void api_run(struct api_call *call, const struct api_route *route) {
         }
 }
 
+/* The path has other methods than the request's: a bit for each of enum http_method. */
+static void api_refuse_method(struct http *http, unsigned methods) {
+        static const char *const names[] = { [HTTP_GET] = "GET, HEAD", [HTTP_PUT] = "PUT", [HTTP_POST] = "POST", [HTTP_DELETE] = "DELETE" };
+        char allow[sizeof("GET, HEAD, PUT, POST, DELETE")] = "";
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+                if (methods & 1u << i)
+                        snprintf(allow + strlen(allow), sizeof(allow) - strlen(allow), "%s%s", allow[0] ? ", " : "", names[i]);
+        http_fail_method(http, allow);
+}
+
 void api_handle(struct http *http) {
         struct api_call *call = calloc(1, sizeof(*call));
-        bool known_path = false, bad_id = false;
+        unsigned methods = 0; /* of the path */
+        bool bad_id = false;
         if (!call) {
                 http_fail_code(http, ERROR_INTERNAL, NULL);
                 return;
@@ -740,7 +751,7 @@ void api_handle(struct http *http) {
                 int r = api_match(call, api_routes[i].path, http->path);
                 if (r > 0)
                         continue;
-                known_path = true;
+                methods |= 1u << api_routes[i].method;
                 bad_id |= r < 0;
                 if (r == 0 && api_routes[i].method == http->method)
                         found = &api_routes[i];
@@ -751,8 +762,8 @@ void api_handle(struct http *http) {
                 ;
         else if (bad_id)
                 http_fail_code(http, ERROR_BAD_REQUEST, "ids are 1 to 128 bytes of UTF-8 without controls, spaces or '/'");
-        else if (known_path)
-                http_fail(http, ERROR_BAD_REQUEST, 405, "this path does not know the method");
+        else if (methods)
+                api_refuse_method(http, methods);
         else
                 http_fail_code(http, ERROR_NOT_FOUND, "there is nothing at this path");
         free(call);

@@ -185,6 +185,15 @@ void http_fail_code(struct http *http, enum error_code code, const char *message
         http_fail(http, code, codes_error(code)->status, message);
 }
 
+void http_fail_method(struct http *http, const char *allow) {
+        _cleanup_buf_ struct buf body = BUF_INIT(HTTP_RESPONSE_BYTES);
+        char header[64];
+        http_build_error(&body, ERROR_BAD_REQUEST, "this path does not know the method");
+        snprintf(header, sizeof(header), "allow: %s\r\n", allow);
+        metrics_add(ERRORS_SENT, 1);
+        http_answer_with(http, 405, "application/json", header, buf_slice(&body));
+}
+
 /*
  * The answer is out, but the peer may still be sending: closing now would reset the connection and could take the answer from the
  * peer's hands (RFC 9112 section 9.6). So we only end our side, and read what comes for a while.

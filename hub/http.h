@@ -20,7 +20,7 @@
 struct hub;
 struct lws;
 
-enum http_method { HTTP_GET, HTTP_PUT, HTTP_POST, HTTP_DELETE, HTTP_OTHER };
+enum http_method { HTTP_GET, HTTP_PUT, HTTP_POST, HTTP_DELETE, HTTP_OTHER }; /* HEAD is GET with http.head */
 
 struct http;
 /* The answer to a request inside another one; body is borrowed for the time of the call, and empty for HEAD. */
@@ -70,6 +70,9 @@ void http_answer_fields(struct http *http, int status, struct slice fields);
 void http_fail(struct http *http, enum error_code code, int status, const char *message);
 /* The same with the code's own status. */
 void http_fail_code(struct http *http, enum error_code code, const char *message);
+
+/* 405: the path has other methods, which are named (RFC 9110 section 15.5.6). */
+void http_fail_method(struct http *http, const char *allow);
 
 /* A whole HTTP/1.1 response text: status line, headers, body. */
 void http_build(struct buf *out, int status, const char *content_type, const char *extra_headers, struct slice body, bool close);

@@ -40,8 +40,6 @@ const refused = [
   ['a member for nowhere', 'PUT', '/v1/conversations/nowhere/members/bob', { body: {} }, [404], 'not_found'],
   ['a path that climbs', 'GET', '/../../etc/passwd', {}, [400, 404], undefined],
   ['a path that climbs in disguise', 'GET', '/%2e%2e/%2e%2e/etc/passwd', {}, [400, 404], undefined],
-  ['a method nobody offers', 'DELETE', M, {}, [404, 405], undefined],
-  ['a method for the health', 'POST', '/healthz', { body: {} }, [404, 405], undefined],
   // 400
   ['a body that is no JSON', 'POST', M, { body: 'op=1&from=alice' }, [400], 'bad_request'],
   ['an empty body', 'POST', M, { body: '' }, [400, 411], undefined],
@@ -91,6 +89,22 @@ const refusedCases = refused.map(([sentence, method, path, options, statuses, co
     if (code === undefined && statuses.length > 1) return;
     expect(typeof answer.json?.error?.code === 'string' && typeof answer.json.error.message === 'string', `the error is told as ${answer.text}`);
     expect(code === undefined || answer.json.error.code === code, `its code is ${answer.json.error.code}`);
+  },
+}));
+
+// [sentence, method, path, what Allow says]: RFC 9110 section 15.5.6.
+const methodCases = [
+  ['a method nobody offers', 'DELETE', M, 'GET, HEAD, POST'],
+  ['a method for the health', 'POST', '/healthz', 'GET, HEAD'],
+  ['a method that no route has', 'PATCH', C, 'GET, HEAD, PUT, DELETE'],
+  ['the question which there are', 'OPTIONS', '/v1/batch', 'POST'],
+  ['a method without a key', 'POST', `${C}/members/alice`, 'PUT, DELETE', { key: undefined, body: {} }],
+].map(([sentence, method, path, allow, options]) => ({
+  name: `HTTP: ${sentence} is answered 405, with what is allowed`,
+  async run(bench) {
+    const answer = await request(bench.hub.url, method, path, { key: API_KEY, ...options });
+    expect(answer.status === 405 && answer.json?.error?.code === 'bad_request', `it was answered ${answer.status} ${answer.text.slice(0, 300)}`);
+    expect(answer.headers.allow === allow, `Allow says ${answer.headers.allow}`);
   },
 }));
 
@@ -363,4 +377,4 @@ const otherCases = [
   },
 ];
 
-export const httpCases = [...otherCases, ...refusedCases, ...rawCases];
+export const httpCases = [...otherCases, ...refusedCases, ...methodCases, ...rawCases];
