@@ -8,7 +8,9 @@
 #include "fanout/due.h"
 #include "fanout/prefs.h"
 #include "hub/auth.h"
+#include "push/ece.h"
 #include "push/plan.h"
+#include "push/webpush.h"
 
 #define WIRE_TIME_MAX_MS INT64_C(253402300799999) /* the end of the year 9999 */
 
@@ -232,6 +234,13 @@ static int wire_prefs(struct request *request, const struct scan_field *fields, 
         return quiet ? wire_quiet(request, quiet) : 0;
 }
 
+/* Could a push be encrypted to it? Asked where the client hears of it: at the first push it would be too late. */
+static bool wire_is_subscription(struct slice token) {
+        char endpoint[LIMIT_PUSH_ENDPOINT_BYTES + 1];
+        struct ece_keys keys;
+        return webpush_parse(token, endpoint, sizeof(endpoint), &keys) == 0;
+}
+
 int wire_parse_registration(const struct scan_field *fields, size_t count, struct request *request) {
         struct registration *registration = &request->registration;
         const struct scan_value *subscription = scan_find(fields, count, "subscription");
@@ -246,6 +255,8 @@ int wire_parse_registration(const struct scan_field *fields, size_t count, struc
                 registration->token = subscription->raw;
         }
         const char *error = registration_check(registration);
+        if (!error && slice_is(registration->provider, "webpush") && !wire_is_subscription(registration->token))
+                error = "of a subscription p256dh is a point of P-256, auth has 16 bytes, both in base64url, and the endpoint at most 2,048";
         return error ? wire_refuse(request, error) : 0;
 }
 

@@ -25,6 +25,8 @@ const registrations = [
       }
       const raw = await scene.session('ann', 'raw');
       expect((await scene.say(raw, { type: 'push_register', provider: 'webhook', app: 'a b' }, { good: false })).code === 'bad_request', 'an app with a space is one');
+      const beside = { ...subscription, keys: { ...subscription.keys, p256dh: `${subscription.keys.p256dh.slice(0, -1)}8` } };
+      expect((await scene.say(raw, { type: 'push_register', provider: 'webpush', app: 'main', subscription: beside }, { good: false })).code === 'bad_request', 'a key beside the curve is one');
       expect((await scene.ask(ann, 'push_unregister', { provider: 'webhook' }).catch((error) => (scene.disturbed && error.code === 'not_found' ? { type: 'ok' } : Promise.reject(error)))).type === 'ok', 'it did not end');
       expect((await stored()) === null, 'it is still registered');
       expect((await scene.refusal(ann, 'push_unregister', { provider: 'webhook' })) === 'not_found', 'it ended twice');

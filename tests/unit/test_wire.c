@@ -303,6 +303,32 @@ static void users_are_counted_before_they_are_kept(void **state) {
         }
 }
 
+/* The keys of RFC 8291 section 5, and what is nearly them. */
+static void a_subscription_needs_keys_that_a_push_can_be_encrypted_to(void **state) {
+        static const char point[] = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4", auth[] = "BTBZMqHH6r4Tts7J_aSIgg";
+        static const struct {
+                const char *p256dh, *auth;
+                int result;
+        } rows[] = {
+                { point, auth, 0 },
+                { "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw8", auth, WIRE_E_INVALID }, /* beside the curve */
+                { "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4AAAA", auth, WIRE_E_INVALID },
+                { "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", auth, WIRE_E_INVALID },
+                { point, "BTBZMqHH6r4Tts7J_aSIggAA", WIRE_E_INVALID }, /* 18 bytes */
+                { point, "BTBZMqHH6r4Tts7J_aSI!!", WIRE_E_INVALID },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                _cleanup_buf_ struct buf built = BUF_INIT(LIMIT_FRAME_BYTES);
+                char *text;
+                buf_printf(&built, "{\"type\":\"push_register\",\"provider\":\"webpush\",\"app\":\"main\",\"subscription\":"
+                                   "{\"endpoint\":\"https://push.example/1\",\"keys\":{\"p256dh\":\"%s\",\"auth\":\"%s\"}}}", rows[i].p256dh, rows[i].auth);
+                assert_int_equal(parse_built(&built, &text), rows[i].result);
+                if (rows[i].result)
+                        assert_non_null(strstr(request.error, "a point of P-256"));
+                free(text);
+        }
+}
+
 static void fields_are_counted(void **state) {
         for (int count = LIMIT_JSON_FIELDS; count <= LIMIT_JSON_FIELDS + 1; count++) {
                 _cleanup_buf_ struct buf built = BUF_INIT(1 << 20);
@@ -420,6 +446,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(good_requests_become_what_the_rows_say),
                 cmocka_unit_test(bad_requests_are_refused_with_a_sentence),
+                cmocka_unit_test(a_subscription_needs_keys_that_a_push_can_be_encrypted_to),
                 cmocka_unit_test(a_refused_request_still_has_its_id),
                 cmocka_unit_test(preferences_are_taken_apart),
                 cmocka_unit_test(users_are_counted_before_they_are_kept),
