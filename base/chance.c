@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* chance.c: see chance.h. Nothing is kept between calls, so parent and child of a fork never share a number. */
+/* chance.c: see chance.h. Nothing is kept between calls but by who holds a stock, so parent and child of a fork never share a number. */
 #include "base/chance.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -31,11 +32,25 @@ uint64_t chance_u64(void) {
         return value;
 }
 
-void chance_hex(char *out, size_t count) {
+static void chance_print_hex(const unsigned char *bytes, char *out, size_t count) {
         static const char hex[] = "0123456789abcdef";
 
-        chance_bytes(out, count);
         for (size_t i = 0; i < count; i++)
-                out[i] = hex[(unsigned char)out[i] & 15];
+                out[i] = hex[bytes[i] & 15];
         out[count] = '\0';
+}
+
+void chance_hex(char *out, size_t count) {
+        chance_bytes(out, count);
+        chance_print_hex((unsigned char *)out, out, count);
+}
+
+void chance_stock_hex(struct chance_stock *stock, char *out, size_t count) {
+        assert(count <= sizeof(stock->bytes));
+        if (stock->left < count) {
+                chance_bytes(stock->bytes, sizeof(stock->bytes));
+                stock->left = sizeof(stock->bytes);
+        }
+        stock->left -= count;
+        chance_print_hex(stock->bytes + stock->left, out, count);
 }

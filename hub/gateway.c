@@ -217,7 +217,8 @@ static void gateway_hear(struct conn *conn, struct lws *wsi, const char *bytes, 
         hub->hearing = true;
         gateway_receive(conn, wsi, bytes, len);
         hub->hearing = false;
-        bool again = appetite_hear(&conn->appetite, hub->turn, len);
+        /* Behind a hello there is nothing yet, as a rule, and what there is would wait for welcome. */
+        bool again = appetite_hear(&conn->appetite, hub->turn, len) && conn->session->state != SESSION_ATTACHING;
         if ((again || conn->session->paused) && list_is_empty(&conn->link))
                 list_append(&hub->hungry, &conn->link);
 }

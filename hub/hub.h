@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
+#include "base/chance.h"
 #include "base/limits.h"
 #include "base/list.h"
 #include "fanout/fanout.h"
@@ -53,6 +54,7 @@ struct hub {
         size_t connections_max;
         bool memory_full;       /* above memory_max_mb */
         struct buf *scratch;    /* for what is written right away */
+        struct chance_stock ids; /* of sessions: a call of the kernel for each would be a good part of its handshake */
         bool draining;
         unsigned ticks;
         unsigned killed;        /* connections in this tick, see hub_may_kill() */

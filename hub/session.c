@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/chance.h"
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/frame.h"
@@ -713,7 +712,7 @@ static int session_name(struct session *session, struct slice user, struct slice
         session->device = session->user + user.len + 1;
         memcpy(session->device, device.ptr, device.len);
         session->device[device.len] = '\0';
-        chance_hex(session->id, sizeof(session->id) - 1);
+        chance_stock_hex(&session->hub->ids, session->id, sizeof(session->id) - 1);
         session->subscriber.user = (struct slice){ session->user, user.len };
         session->subscriber.device = (struct slice){ session->device, device.len };
         /* A visit has no session that could be replaced. */

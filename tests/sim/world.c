@@ -104,6 +104,10 @@ void chance_hex(char *out, size_t count) {
         out[count] = '\0';
 }
 
+void chance_stock_hex(struct chance_stock *stock, char *out, size_t count) {
+        chance_hex(out, count);
+}
+
 /* ---- time ---- */
 
 uint64_t world_ms(void) {

@@ -43,11 +43,30 @@ static void hex_has_its_digits_and_its_end(void **state) {
         assert_string_equal(text, "");
 }
 
+/* More than a stock holds, in pieces that do not divide it: none is handed out twice, and an id is not the end of the one before. */
+static void a_stock_never_gives_the_same_twice(void **state) {
+        struct chance_stock stock = { 0 };
+        char ids[40][24 + 2];
+
+        for (size_t i = 0; i < 40; i++) {
+                memset(ids[i], '!', sizeof(ids[i]));
+                chance_stock_hex(&stock, ids[i], 24);
+                assert_int_equal(strspn(ids[i], "0123456789abcdef"), 24);
+                assert_int_equal(ids[i][24], '\0');
+                assert_int_equal(ids[i][25], '!');
+                for (size_t k = 0; k < i; k++)
+                        assert_string_not_equal(ids[i], ids[k]);
+        }
+        chance_stock_hex(&stock, ids[0], 0);
+        assert_string_equal(ids[0], "");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(all_bytes_are_filled_and_none_behind),
                 cmocka_unit_test(numbers_differ),
                 cmocka_unit_test(hex_has_its_digits_and_its_end),
+                cmocka_unit_test(a_stock_never_gives_the_same_twice),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
