@@ -73,6 +73,7 @@ enum { BOARD_CHANNELS = 16, BOARD_COMPLAINTS = 8, BOARD_COMPLAINT_BYTES = 240 };
 
 struct board_slot {
         _Atomic uint32_t done;                             /* the last phase this swarm is through with, plus 1 */
+        _Atomic uint64_t connected_us;                     /* when the last of its devices was live for the first time */
         _Atomic uint32_t storm_done;                       /* the last storm after which all of its devices are live again */
         _Atomic uint64_t storm_welcomed_us, storm_live_us; /* when all were welcomed, and live */
         uint64_t tallies[TALLY_COUNT];

@@ -237,6 +237,8 @@ void swarm_on_welcome(struct swarm *swarm) {
 void swarm_on_live(struct swarm *swarm, struct bot *bot) {
         if (bot->stalled)
                 bot_stall(bot, swarm->phase <= PHASE_RUN);
+        if (swarm->phase == PHASE_CONNECT && swarm->slot->tallies[TALLY_LIVE] == swarm->share.devices)
+                atomic_store(&swarm->slot->connected_us, swarm->now_us);
         if (swarm->phase == PHASE_RUN && swarm->plan->scenario == SCENARIO_MOBILE)
                 nap_later(swarm, bot);
         if (swarm->storm > atomic_load(&swarm->slot->storm_done) && swarm->slot->tallies[TALLY_LIVE] == swarm->share.devices) {
