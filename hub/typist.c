@@ -51,11 +51,18 @@ static void typist_free(struct typist_row *row) {
         free(row);
 }
 
+static void typist_do(struct typist_row *row, enum typing_action action) {
+        if (action != TYPING_NOTHING)
+                typist_cast(row, action == TYPING_SAY_ON);
+}
+
 static void typist_on_due(struct wheel_timer *timer, uint64_t now_ms) {
         struct typist_row *row = LIST_CONTAINER(timer, struct typist_row, timer);
-        if (typing_end(&row->typing) == TYPING_SAY_OFF)
-                typist_cast(row, false);
-        typist_free(row);
+        typist_do(row, typing_on_due(&row->typing, (int64_t)now_ms));
+        if ((int64_t)now_ms < row->typing.ends_ms)
+                wheel_start(row->session->hub->wheel, timer, (uint64_t)typing_due_ms(&row->typing));
+        else
+                typist_free(row);
 }
 
 static struct typist_row *typist_find(struct session *session, struct slice conv, size_t *ret_count) {
@@ -73,8 +80,8 @@ static struct typist_row *typist_find(struct session *session, struct slice conv
 void typist_end(struct session *session, struct slice conv) {
         size_t count;
         struct typist_row *row = typist_find(session, conv, &count);
-        if (row && typing_end(&row->typing) == TYPING_SAY_OFF)
-                typist_cast(row, false);
+        if (row)
+                typist_do(row, typing_end(&row->typing));
 }
 
 void typist_step(struct session *session, struct slice conv, bool active) {
@@ -94,18 +101,15 @@ void typist_step(struct session *session, struct slice conv, bool active) {
         }
         int64_t ttl_ms = session->hub->config->typing_ttl_ms;
         uint64_t now_ms = uv_now(session->hub->loop);
-        enum typing_action action = typing_step(&row->typing, active, ttl_ms, (int64_t)now_ms);
-        if (action != TYPING_NOTHING)
-                typist_cast(row, action == TYPING_SAY_ON);
+        typist_do(row, typing_step(&row->typing, active, ttl_ms, (int64_t)now_ms));
         if (active)
-                wheel_start(session->hub->wheel, &row->timer, now_ms + (uint64_t)ttl_ms);
+                wheel_start(session->hub->wheel, &row->timer, (uint64_t)typing_due_ms(&row->typing));
 }
 
 void typist_deinit(struct session *session) {
         LIST_FOR_EACH(link, &session->typings) {
                 struct typist_row *row = LIST_CONTAINER(link, struct typist_row, link);
-                if (typing_end(&row->typing) == TYPING_SAY_OFF)
-                        typist_cast(row, false);
+                typist_do(row, typing_end(&row->typing));
                 typist_free(row);
         }
 }

@@ -3,10 +3,18 @@
 #include "presence/typing.h"
 
 enum typing_action typing_end(struct typing *typing) {
+        typing->waits = false;
         if (!typing->active)
                 return TYPING_NOTHING;
         typing->active = false;
         return TYPING_SAY_OFF;
+}
+
+static enum typing_action typing_begin(struct typing *typing, int64_t now_ms) {
+        typing->active = true;
+        typing->waits = false;
+        typing->said_ms = now_ms;
+        return TYPING_SAY_ON;
 }
 
 enum typing_action typing_step(struct typing *typing, bool active, int64_t ttl_ms, int64_t now_ms) {
@@ -14,9 +22,21 @@ enum typing_action typing_step(struct typing *typing, bool active, int64_t ttl_m
                 return typing_end(typing);
         typing->ends_ms = now_ms + ttl_ms;
         /* On and off in quick turns is throttled too: said_ms outlives active. */
-        if (typing->said_ms && now_ms - typing->said_ms < TYPING_THROTTLE_MS)
+        if (typing->said_ms && now_ms - typing->said_ms < TYPING_THROTTLE_MS) {
+                typing->waits = !typing->active;
                 return TYPING_NOTHING;
-        typing->active = true;
-        typing->said_ms = now_ms;
-        return TYPING_SAY_ON;
+        }
+        return typing_begin(typing, now_ms);
+}
+
+enum typing_action typing_on_due(struct typing *typing, int64_t now_ms) {
+        if (now_ms >= typing->ends_ms)
+                return typing_end(typing);
+        bool may = typing->waits && now_ms - typing->said_ms >= TYPING_THROTTLE_MS;
+        return may ? typing_begin(typing, now_ms) : TYPING_NOTHING;
+}
+
+int64_t typing_due_ms(const struct typing *typing) {
+        int64_t free_ms = typing->said_ms + TYPING_THROTTLE_MS;
+        return typing->waits && free_ms < typing->ends_ms ? free_ms : typing->ends_ms;
 }

@@ -2,9 +2,12 @@
 /*
  * typing.h: decides what of a typist's frames is spread. Pure: state, frame and time in; what to spread out.
  *
- *      frames      on  on on     on            off        on                message
- *      spread      on            on            off        on           off (ttl), or off (message)
- *                  |<-- 2 s --->|                         |<-- ttl -->|
+ *      frames      on  on on     on            off on    .             off        on              message
+ *      spread      on            on            off       on            off        on         off (ttl), or off (message)
+ *                  |<-- 2 s --->|<--- 2 s ------------->|                         |<-- ttl -->|
+ *
+ * 1. It is told that somebody types at most once in TYPING_THROTTLE_MS, and that the typing ended as often as it was told to have begun.
+ * 2. Who begins again sooner is told of when that time is over, unless it has ended before: nobody who types on passes for silent.
  */
 #pragma once
 #include <stdbool.h>
@@ -15,11 +18,17 @@ enum { TYPING_THROTTLE_MS = 2000 };
 enum typing_action { TYPING_NOTHING, TYPING_SAY_ON, TYPING_SAY_OFF };
 
 struct typing {
-        bool active;      /* others were told so */
-        int64_t said_ms;  /* when they were told last */
-        int64_t ends_ms;  /* when it ends by itself */
+        bool active;     /* others were told so */
+        bool waits;      /* it types again, and others are told when the throttle lets them */
+        int64_t said_ms; /* when they were told last */
+        int64_t ends_ms; /* when it ends by itself */
 };
 
+/* A frame of the typist. */
 enum typing_action typing_step(struct typing *typing, bool active, int64_t ttl_ms, int64_t now_ms);
-/* The time ends_ms has come, or a message was sent. */
+/* A message was sent, or the session ended. */
 enum typing_action typing_end(struct typing *typing);
+/* The time of typing_due_ms() has come. */
+enum typing_action typing_on_due(struct typing *typing, int64_t now_ms);
+/* When something is to happen by itself, after the first frame that says on. */
+int64_t typing_due_ms(const struct typing *typing);

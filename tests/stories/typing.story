@@ -10,3 +10,5 @@ alice.phone types
 bob.phone   sees alice typing
 alice.phone stops typing
 bob.phone   is told that alice stopped typing
+alice.phone types
+bob.phone   sees alice typing
