@@ -61,8 +61,14 @@ static const char *registration_check_subscription(struct slice token) {
         return endpoint.len > 8 && memcmp(endpoint.ptr, "https://", 8) == 0 ? NULL : "the endpoint of a subscription is an https URL";
 }
 
+bool registration_is_provider(struct slice name) {
+        return slice_is(name, "apns") || slice_is(name, "fcm") || slice_is(name, "webpush") || slice_is(name, "webhook");
+}
+
 const char *registration_check(const struct registration *registration) {
         struct slice provider = registration->provider, token = registration->token;
+        if (!registration_is_provider(provider))
+                return "provider is apns, fcm, webpush or webhook";
         if (!registration_is_word(registration->app) || registration->app.len > LIMIT_PUSH_APP_BYTES)
                 return "app is a word of 1 to 32 bytes: NAME of a section push.PROVIDER.NAME";
         if (registration->env.len && !slice_is(registration->env, "production") && !slice_is(registration->env, "sandbox"))
@@ -75,7 +81,7 @@ const char *registration_check(const struct registration *registration) {
                 return registration_is_hex(token) ? NULL : "the token of apns is the device token in hex";
         if (slice_is(provider, "fcm"))
                 return registration_is_word(token) ? NULL : "the token of fcm is the registration token, without spaces";
-        return slice_is(provider, "webhook") ? NULL : "provider is apns, fcm, webpush or webhook";
+        return NULL; /* a webhook's is its own */
 }
 
 /* ---- one spelling ---- */

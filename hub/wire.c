@@ -321,8 +321,10 @@ static int wire_fields(struct request *request, const struct scan_field *fields,
         const char *wrong = takes & F_REPORT ? report_parse(fields, count, &request->report) : NULL;
         if (wrong)
                 return wire_refuse(request, wrong);
-        if (takes & F_PROVIDER && wire_string(request, fields, count, "provider", &request->registration.provider) < 0)
-                return wire_refuse(request, "provider is a string");
+        struct slice *provider = &request->registration.provider;
+        if (takes & F_PROVIDER && (wire_string(request, fields, count, "provider", provider) < 0 ||
+                                   (provider->len && !registration_is_provider(*provider))))
+                return wire_refuse(request, "provider is apns, fcm, webpush or webhook; whichever it is if there is none");
         const struct scan_value *body = takes & F_BODY ? scan_find(fields, count, "body") : NULL;
         if (body)
                 request->body = body->raw;
