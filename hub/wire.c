@@ -11,6 +11,7 @@
 #include "push/ece.h"
 #include "push/plan.h"
 #include "push/webpush.h"
+#include "push/zone.h"
 
 #define WIRE_TIME_MAX_MS INT64_C(253402300799999) /* the end of the year 9999 */
 
@@ -217,6 +218,8 @@ static int wire_quiet(struct request *request, const struct scan_value *value) {
             wire_string(request, inner, count, "zone", &request->quiet_zone) || !prefs_is_time(request->quiet_from) ||
             !prefs_is_time(request->quiet_to) || slice_equal(request->quiet_from, request->quiet_to) || !prefs_is_zone(request->quiet_zone))
                 return wire_refuse(request, "quiet_hours is {from, to, zone}: two times HH:MM that differ, and an IANA zone; or null");
+        if (!zone_is_known(ZONE_FOLDER, request->quiet_zone)) /* it would silently be no quiet hours at all */
+                return wire_refuse(request, "quiet_hours has a zone that the IANA time zone database lacks");
         return 0;
 }
 

@@ -161,7 +161,7 @@ int inquiry_run(const struct config *config, const char *redis_url, const char *
         uv_timer_init(&loop, &inquiry.patience);
         inquiry.patience.data = &inquiry;
         uv_timer_start(&inquiry.patience, inquiry_on_patience, INQUIRY_PATIENCE_MS, 0);
-        inquiry.zones = zone_cache_new("/usr/share/zoneinfo");
+        inquiry.zones = zone_cache_new(ZONE_FOLDER);
         inquiry.store = store_open(&(struct store_options){
                 .loop = &loop,
                 .address = &address,

@@ -22,10 +22,11 @@
 #include "fanout/store.h"
 #include "push/dispatch.h"
 #include "push/provider.h"
+#include "push/zone.h"
 
 enum { PROGRAM_TICK_MS = 100, PROGRAM_SECOND_TICKS = 10, PROGRAM_DRAIN_MS = 8000 };
 
-static const char program_zones[] = "/usr/share/zoneinfo";
+static const char program_zones[] = ZONE_FOLDER;
 
 struct program {
         const struct program_options *options;

@@ -15,7 +15,7 @@
 
 #include "base/limits.h"
 
-enum { ZONE_HEADER_BYTES = 44, ZONE_FILE_BYTES = 65536, ZONE_DAY_S = 86400, ZONE_NAME_BYTES = 64 };
+enum { ZONE_HEADER_BYTES = 44, ZONE_FILE_BYTES = 65536, ZONE_DAY_S = 86400 };
 
 /* One of the two changes of a year: day and the seconds behind its midnight on the wall (may be negative, or of a later day). */
 struct zone_change {
@@ -307,6 +307,19 @@ static struct zone *zone_load(const char *folder, const char *name) {
                 close(fd);
         free(content);
         return zone;
+}
+
+static bool zone_exists(const char *folder, const char *name) {
+        struct zone *zone = zone_load(folder, name);
+        zone_free(zone);
+        return zone != NULL;
+}
+
+bool zone_is_known(const char *folder, struct slice name) {
+        char text[ZONE_NAME_BYTES] = "";
+        if (name.len > 0 && name.len < sizeof(text))
+                memcpy(text, name.ptr, name.len);
+        return (text[0] && zone_exists(folder, text)) || !zone_exists(folder, "UTC");
 }
 
 const struct zone *zone_cache_find(struct zone_cache *cache, struct slice name) {

@@ -240,6 +240,8 @@ static const struct {
         { "{\"type\":\"prefs\",\"mute\":{\"conv\":\"c\"}}", "mute is" },
         { "{\"type\":\"prefs\",\"mute\":{\"conv\":\"a b\",\"until_ms\":1}}", "mute is" },
         { "{\"type\":\"prefs\",\"quiet_hours\":5}", "quiet_hours is" },
+        { "{\"type\":\"prefs\",\"quiet_hours\":{\"from\":\"22:00\",\"to\":\"07:00\",\"zone\":\"Europe/Atlantis\"}}", "database lacks" },
+        { "{\"type\":\"prefs\",\"quiet_hours\":{\"from\":\"22:00\",\"to\":\"07:00\",\"zone\":\"Europe\"}}", "database lacks" },
         { "{\"type\":\"prefs\",\"quiet_hours\":{\"from\":\"22:00\",\"to\":\"22:00\",\"zone\":\"Europe/Berlin\"}}", "quiet_hours is" },
         { "{\"type\":\"prefs\",\"quiet_hours\":{\"from\":\"24:00\",\"to\":\"07:00\",\"zone\":\"Europe/Berlin\"}}", "quiet_hours is" },
 };

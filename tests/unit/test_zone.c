@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-static const char folder[] = "/usr/share/zoneinfo";
+static const char folder[] = ZONE_FOLDER;
 
 static const char *const names[] = { "Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Asia/Kolkata",   "Australia/Lord_Howe",
                                      "Pacific/Apia",  "Africa/Casablanca", "America/St_Johns", "Asia/Kathmandu", "Antarctica/Troll",
@@ -67,6 +67,15 @@ static void what_is_no_zone_is_none(void **state) {
         }
 }
 
+static void a_name_is_known_if_the_database_has_it_or_there_is_no_database(void **state) {
+        assert_true(zone_is_known(folder, SLICE("Europe/Berlin")));
+        assert_true(zone_is_known(folder, SLICE("UTC")));
+        assert_false(zone_is_known(folder, SLICE("Europe/Atlantis")));
+        assert_false(zone_is_known(folder, SLICE("Europe")));
+        assert_false(zone_is_known(folder, SLICE("A/name/that/is/longer/than/any/of/the/zones/that/there/are/on/earth")));
+        assert_true(zone_is_known("/nonexistent", SLICE("Europe/Atlantis")));
+}
+
 static void any_number_of_invented_names_is_taken(void **state) {
         char name[32];
         for (int i = 0; i < 5000; i++) {
@@ -110,6 +119,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(it_shows_what_libc_shows, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(it_changes_at_the_very_second, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_is_no_zone_is_none, set_up, tear_down),
+                cmocka_unit_test(a_name_is_known_if_the_database_has_it_or_there_is_no_database),
                 cmocka_unit_test_setup_teardown(any_number_of_invented_names_is_taken, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_broken_file_does_no_harm, set_up, tear_down),
         };
