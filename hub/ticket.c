@@ -64,16 +64,9 @@ static bool ticket_prepare(const unsigned char *key, unsigned char *iv, EVP_CIPH
         return done;
 }
 
-static int ticket_index(void) {
-        static int index = -1;
-        if (index < 0)
-                index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-        return index;
-}
-
 /* As SSL_CTX_set_tlsext_ticket_key_evp_cb(3) wants it. 0: this ticket is not opened; 2: opened, and a new one is due. */
 static int ticket_on_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int seal) {
-        struct ticket_ring *ring = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), ticket_index());
+        struct ticket_ring *ring = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
         ticket_ring_step(ring, clock_monotonic_ms());
         if (seal) {
                 unsigned char digest[SHA256_DIGEST_LENGTH];
@@ -92,7 +85,7 @@ static int ticket_on_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_C
 
 int ticket_use(SSL_CTX *context, struct ticket_ring *ring) {
         /* One ticket a connection, not two: whoever comes back gets the next. */
-        if (ticket_index() < 0 || SSL_CTX_set_ex_data(context, ticket_index(), ring) != 1 || SSL_CTX_set_num_tickets(context, 1) != 1 ||
+        if (SSL_CTX_set_app_data(context, ring) != 1 || SSL_CTX_set_num_tickets(context, 1) != 1 ||
             SSL_CTX_set_session_id_context(context, ticket_identity, sizeof(ticket_identity)) != 1 ||
             SSL_CTX_set_tlsext_ticket_key_evp_cb(context, ticket_on_key) != 1)
                 return -EIO;
