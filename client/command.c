@@ -187,7 +187,10 @@ static int open_client(const struct command_options *options, event_fn on_event,
 
 /* ---- send ---- */
 
+enum { REFUSAL_BYTES = 128 };
+
 struct waiting {
+        char refusal[REFUSAL_BYTES]; /* why there will be no connection with this token, when the hub has said so */
         char op[BELFRY_OP_SIZE];
         char state[32];
         char line[512]; /* the event that told it */
@@ -202,32 +205,30 @@ static void copy_field(const struct scan_field *fields, size_t count, const char
                 out[0] = '\0';
 }
 
-/* Why there will be no connection with this token, when the hub has said so. */
-static char refusal[128];
-
 /* An app would fetch a fresh token and go on; a command has the one that it was given. */
-static void hear_state(const struct scan_field *fields, size_t count) {
+static void hear_state(const struct scan_field *fields, size_t count, char refusal[static REFUSAL_BYTES]) {
         const struct scan_value *code = scan_find(fields, count, "code");
         char state[32];
 
         copy_field(fields, count, "state", state, sizeof(state));
         if (strcmp(state, "stopped") == 0 || (code && strtol(code->raw.ptr, NULL, 10) == CLOSE_TOKEN_EXPIRED))
-                copy_field(fields, count, "reason", refusal, sizeof(refusal));
+                copy_field(fields, count, "reason", refusal, REFUSAL_BYTES);
 }
 
-/* Takes apart what the client tells, and keeps it if that is a refusal. */
-static bool read_event(const char *json, size_t len, struct scan_field fields[64], size_t *ret_count, char type[32]) {
+/* Takes apart what the client tells, and keeps it in refusal if it is one. */
+static bool read_event(const char *json, size_t len, struct scan_field fields[64], size_t *ret_count, char type[32],
+                       char refusal[static REFUSAL_BYTES]) {
         struct scan_value value;
 
         if (scan_text((struct slice){ json, len }, 64, &value) != 0 || scan_object(value.raw, fields, 64, ret_count) != 0)
                 return false;
         copy_field(fields, *ret_count, "type", type, 32);
         if (strcmp(type, "state") == 0)
-                hear_state(fields, *ret_count);
+                hear_state(fields, *ret_count, refusal);
         return true;
 }
 
-static int tell_refusal(void) {
+static int tell_refusal(const char *refusal) {
         fprintf(stderr, "belfry: the hub refuses the connection: %s\n", refusal);
         return STATUS_NOT_NOW;
 }
@@ -238,7 +239,7 @@ static void on_outbox(struct belfry *client, const char *json, size_t len, void 
         char type[32], op[BELFRY_OP_SIZE];
         size_t count;
 
-        if (!read_event(json, len, fields, &count, type))
+        if (!read_event(json, len, fields, &count, type, waiting->refusal))
                 return;
         copy_field(fields, count, "op", op, sizeof(op));
         if (strcmp(type, "outbox") != 0 || strcmp(op, waiting->op) != 0)
@@ -255,7 +256,7 @@ static int wait_for(struct belfry *client, struct waiting *waiting, int64_t wait
         uint64_t until_ms = clock_monotonic_ms() + (uint64_t)wait_ms, now_ms;
 
         belfry_start(client);
-        while (!is_settled(waiting->state) && !refusal[0] && !over && (now_ms = clock_monotonic_ms()) < until_ms)
+        while (!is_settled(waiting->state) && !waiting->refusal[0] && !over && (now_ms = clock_monotonic_ms()) < until_ms)
                 (void)command_wait(client, -1, (int)(until_ms - now_ms < 1000 ? until_ms - now_ms : 1000));
         if (strcmp(waiting->state, "synced") == 0)
                 return STATUS_DONE;
@@ -263,8 +264,8 @@ static int wait_for(struct belfry *client, struct waiting *waiting, int64_t wait
                 fprintf(stderr, "belfry: the hub did not take it: %s\n", waiting->line);
                 return STATUS_NOT_NOW;
         }
-        if (refusal[0])
-                (void)tell_refusal();
+        if (waiting->refusal[0])
+                (void)tell_refusal(waiting->refusal);
         fputs("belfry: it waits in the outbox\n", stderr);
         return STATUS_NOT_NOW;
 }
@@ -306,7 +307,7 @@ static void print_line(struct belfry *client, const char *json, size_t len, void
         char type[32];
         size_t count;
 
-        (void)read_event(json, len, fields, &count, type);
+        (void)read_event(json, len, fields, &count, type, context);
         if (fwrite(json, 1, len, stdout) != len || putchar('\n') == EOF || fflush(stdout) != 0)
                 over = 1; /* nobody reads any more */
 }
@@ -318,7 +319,7 @@ static void print_message(struct belfry *client, const char *json, size_t len, v
         char type[32], conv[256], from[256];
         size_t count;
 
-        if (!read_event(json, len, fields, &count, type))
+        if (!read_event(json, len, fields, &count, type, context))
                 return;
         copy_field(fields, count, "conv", conv, sizeof(conv));
         copy_field(fields, count, "from", from, sizeof(from));
@@ -330,19 +331,20 @@ static void print_message(struct belfry *client, const char *json, size_t len, v
 }
 
 static int run_listen(const struct command_options *options) {
+        char refusal[REFUSAL_BYTES] = "";
         struct belfry *client;
         int status;
 
         if (!options->token)
                 return refuse(WHO, "--token, or BELFRY_TOKEN");
-        status = open_client(options, options->json ? print_line : print_message, NULL, &client);
+        status = open_client(options, options->json ? print_line : print_message, refusal, &client);
         if (status)
                 return status;
         belfry_start(client);
         while (!over && !refusal[0])
                 (void)command_wait(client, -1, 1000);
         belfry_close(client);
-        return refusal[0] ? tell_refusal() : STATUS_DONE;
+        return refusal[0] ? tell_refusal(refusal) : STATUS_DONE;
 }
 
 /* ---- sync, conversations ---- */
