@@ -64,9 +64,11 @@ static void sweep_on_pending(void *arg, const struct redisReply *reply) {
 }
 
 void sweep_run(struct fanout *fanout) {
-        for (unsigned p = 0; p < PARTITIONS; p++) {
+        for (unsigned owner = 0; owner < store_owners(fanout->store); owner++) {
                 struct call *call = store_call(fanout->store, "unsettled");
-                store_call_key_in(call, KEY_PENDING, p, SLICE(""));
+                for (unsigned p = 0; p < PARTITIONS; p++)
+                        if (store_owner(fanout->store, p) == owner)
+                                store_call_key_in(call, KEY_PENDING, p, SLICE(""));
                 store_call_arg_int(call, SWEEP_AGE_MS);
                 store_call_arg_int(call, SWEEP_LIMIT);
                 if (store_call_send(call, sweep_on_pending, fanout))

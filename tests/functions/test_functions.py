@@ -118,6 +118,8 @@ class Append(Case):
         self.store.append('c', 'ann', 'op', ['ann'], complete=0)
         self.assertEqual(self.store.call('unsettled', [key('w', '')], 0, 10), ['m 1 c'])
         self.assertEqual(self.store.call('unsettled', [key('w', '')], 60000, 10), [])  # not yet for long
+        self.assertEqual(self.store.call('unsettled', [key('w', 'none'), key('w', ''), key('w', 'nor')], 0, 10), ['m 1 c'])
+        self.assertEqual(self.store.call('unsettled', [key('w', 'none')], 0, 10), [])
         self.assertEqual(self.store.call('settle', [key('w', '')], 'm 1 c'), 1)
         self.assertEqual(self.store.call('settle', [key('w', '')], 'm 1 c'), 0)
         version, names, entry, marked = self.store.call('entry', [key(letter, 'c') for letter in 'clms'], 1)

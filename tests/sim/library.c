@@ -171,7 +171,10 @@ static void do_del(struct command *c) {
 }
 
 static void do_exists(struct command *c) {
-        push_int(c->lua, keyspace_exists(c->keys, c->argv[1]));
+        uint64_t count = 0;
+        for (size_t i = 1; i < c->argc; i++)
+                count += keyspace_exists(c->keys, c->argv[i]);
+        push_int(c->lua, count);
 }
 
 static void do_rename(struct command *c) {
