@@ -1,16 +1,41 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- b1_store: the epoch of the store, made once, and anew when the store went back in time: when it knows less of a lease than the
 -- node was told. A clock that was set back is no proof of that; and it is done once, by the first hub that comes under the old epoch.
--- Anew, too, when the keys are of a layout that we do not read: what inboxes were told is not known then.
+-- Anew, too, when the keys are of a layout that we do not read.
 -- KEYS store, nodes   ARGV a random epoch, the epoch known so far, node, when its lease was renewed as far as the store told it
 -- gives the epoch
-local STORE_LAYOUT = '2' -- rises with the meaning of a key; 1: without heads of inboxes
+local STORE_LAYOUT = '2' -- rises with the meaning of a key; 1, of which the store said nothing: see store_convert()
+
+-- Layout 1 had what the head of an inbox says in the user's hash. All users at once, some 15 us each: whoever delivers reads the heads alone.
+local function store_convert(store_key)
+  local prefix = string.gsub(string.match(store_key, '^[^{]*'), '[%*%?%[%]\\]', '\\%0')
+  local from = '0'
+  repeat
+    local step = redis.call('SCAN', from, 'MATCH', prefix .. '{*}:u:*', 'COUNT', 1000)
+    from = step[1]
+    for _, user_key in ipairs(step[2]) do
+      local h = string.match(user_key, '^[^{]*{%d+}:u:') and redis.call('HMGET', user_key, 'base', 'pd', 'nodes') or {}
+      if h[1] or h[2] or h[3] then
+        head_write(key_beside(user_key, 'h'), tonumber(h[1]) or 0, h[2], h[3] or '')
+        if h[2] then
+          redis.call('HSET', user_key, 'reg', '1')
+        end
+        redis.call('HDEL', user_key, 'base', 'pd', 'nodes')
+      end
+    end
+  until from == '0'
+end
 
 register_freeing('b1_store', function(keys, args)
   local h = redis.call('HMGET', keys[1], 'epoch', 'layout')
-  local epoch, at = h[1], tonumber(args[4])
+  local epoch, at, layout = h[1], tonumber(args[4]), h[2]
+  if epoch and not layout then
+    store_convert(keys[1])
+    layout = STORE_LAYOUT
+    redis.call('HSET', keys[1], 'layout', layout)
+  end
   local renewed = tonumber(redis.call('ZSCORE', keys[2], args[3]) or '') or at
-  if not epoch or h[2] ~= STORE_LAYOUT or (epoch == args[2] and renewed < at and now_ms() >= at) then
+  if not epoch or layout ~= STORE_LAYOUT or (epoch == args[2] and renewed < at and now_ms() >= at) then
     epoch = args[1]
     redis.call('HSET', keys[1], 'epoch', epoch, 'layout', STORE_LAYOUT)
   end

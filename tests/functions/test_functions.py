@@ -739,9 +739,22 @@ class Nodes(Case):
 
     def test_a_store_of_another_layout_has_another_epoch(self):
         keys = [STORE, key('nodes', '')]
-        self.link('HSET', STORE, 'epoch', 'first')  # as before there was a layout
+        self.link('HSET', STORE, 'epoch', 'first', 'layout', 'of tomorrow')
         self.assertEqual(self.store.call('store', keys, 'second', 'first', '', 0), 'second')
         self.assertEqual(self.store.call('store', keys, 'third', 'second', '', 0), 'second')
+
+    def test_a_store_without_heads_gets_them_and_keeps_its_epoch(self):
+        self.link('HSET', STORE, 'epoch', 'first')  # as before there was a layout
+        self.link('HSET', key('u', 'ann'), 'epoch', 'first', 'base', 90, 'nodes', 'n1 n2', 'live', 'phone s n1 o 0')
+        self.link('HSET', key('u', 'bob'), 'pd', '0')
+        self.link('HSET', key('u', 'carl'), 'epoch', 'first', 'base', 7, 'pd', '4000000000005')
+        self.link('RPUSH', key('l', 'c:{1}:u:d'), 0, 'entry')  # none of a user, though its name looks so
+        for _ in 'once', 'again':
+            self.assertEqual(self.store.call('store', [STORE, key('nodes', '')], 'second', '', '', 0), 'first')
+            self.assertEqual([self.store.head(user) for user in ('ann', 'bob', 'carl')],
+                             [(90, None, ['n1', 'n2']), (0, '0', []), (7, '4000000000005', [])])
+        self.assertEqual(self.link('HGETALL', key('u', 'ann')), ['epoch', 'first', 'live', 'phone s n1 o 0'])
+        self.assertEqual(self.link('HGETALL', key('u', 'bob')), ['reg', '1'])
 
     def test_a_store_that_knows_less_of_a_lease_than_it_told_has_another_epoch(self):
         keys = ['b:{0}:store:', NODES]
