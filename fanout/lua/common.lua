@@ -192,6 +192,9 @@ local function push(inbox_key, base, inbox_max, ...)
   if length > inbox_max + 256 then
     local drop = length - inbox_max
     redis.call('LTRIM', inbox_key, drop, -1)
+    if base + 0 == 0 then
+      redis.call('HSET', key_beside(inbox_key, 'u'), 'reg', '1') -- of a user who was never here there may be nothing else that a walk finds
+    end
     return base + length, base + drop
   end
   return base + length, base

@@ -2,7 +2,7 @@
 """test_tend: what grows old in the store: tend.lua, erase.lua."""
 import unittest
 
-from store import key
+from store import CHANNELS, COUNTERS, key
 from test_functions import DAY_MS, Case
 
 NAMES = ['ann', 'bob']
@@ -345,6 +345,14 @@ class Walk(Tend):
             met += keys
             first = not first
         self.assertEqual(sorted(set(met)), sorted(key('u', 'user%d' % i) for i in range(300)))
+
+    def test_a_walk_meets_a_user_who_was_never_here_and_whose_inbox_was_full(self):
+        keys = self.store.pairs(['eve'], 'hixX') + [key('push', 'eve')]
+        for i in range(300):
+            self.store.call('notify', keys, CHANNELS, COUNTERS, 'eve', 'op%d' % i, 'low', 0, '', 2, '{}', 10, 10, 1000000, '', 0, '')
+        self.assertEqual(self.store.call('walk', [key('store', 'store')], '', 'b:{*}:[cu]:*', 1000), ['0', key('u', 'eve')])
+        self.assertGreater(self.store.tend_users('eve')[0][2], 0)
+        self.assertEqual(self.link('EXISTS', key('i', 'eve')), 0)
 
 
 class Full(Tend):
