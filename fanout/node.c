@@ -6,7 +6,7 @@
  *      M  entry    R  receipt    J  member    X  notification    K  kick    P  presence    T  typing    S  signal    N  a new node    B  the probe
  *      E  the user's epoch is new     V  does this node have the user's sessions that name it?
  *      C  entry of a channel     D  who may read a channel changed: both are for channel.c, and name no users
- *      Z  several messages, whose lengths are the header; their own counters are 0
+ *      Z  several messages, each with 0xff behind it; their own counters are 0
  *
  * Time of a lost message, at worst:
  *
