@@ -86,7 +86,7 @@ register_batchable('b1_append', function(keys, args)
     return stale(conv_key, key_beside(conv_key, 'm'))
   end
 
-  local at = h[4] and h[4] - now > 0 and h[4] or now_text()
+  local at = h[4] and h[4] - now > 0 and h[4] or now_text(now)
   if turns then
     turn_ops(conv_key, ops_key, key_beside(conv_key, 'O'), now)
     began = nil

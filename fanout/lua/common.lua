@@ -2,8 +2,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- common.lua: what the functions of the library share. The files of this folder are joined, this one first, into one
--- Redis function library. Its number (belfry1, b1_…) changes when the meaning of a key or an argument changes, so that
--- hubs of two versions can share a store while one replaces the other.
+-- Redis function library. Its number (belfry1, b1_…) changes with a release in which an argument has another meaning, so that
+-- hubs of two releases can share a store while one replaces the other. Where a key has another meaning they cannot (b1_store).
 --
 -- Invariants that hold between any two calls:
 --   lua#1  A conversation's seq is the highest id in its log; ids have no hole.
@@ -89,12 +89,12 @@ local function now_ms()
   return now
 end
 
--- The same as text: of a batch it is made once.
-local function now_text()
+-- now_ms() as text: of a batch it is made once.
+local function now_text(now)
   if not batch then
-    return text(now_ms())
+    return text(now)
   end
-  batch.now_text = batch.now_text or text(now_ms())
+  batch.now_text = batch.now_text or text(now)
   return batch.now_text
 end
 
@@ -122,42 +122,41 @@ local function publish(channels, counters, node, letter, rest)
   redis.call('SPUBLISH', channels .. node, letter .. ' ' .. text(counter) .. ' ' .. rest)
 end
 
--- What the head of an inbox says behind the base: pd (false: none), names of nodes as text, and as a list.
-local head_route = memo(function(packed)
-  local pd, names = string.match(packed, '^(%S+) ?(.*)$')
-  local nodes = {}
-  for node in string.gmatch(names, '%S+') do
-    nodes[#nodes + 1] = node
-  end
-  return { pd = pd ~= '-' and pd, names = names, nodes = nodes }
-end)
-
--- The base (in digits), and the rest as above.
+-- What the head of an inbox says: base (in digits), pd (false: none), and the nodes as one text.
 local function head_split(packed)
-  local base, route = string.match(packed or '0 -', '^(%d+) (.*)$')
-  return base, head_route(route)
+  local base, pd, nodes = string.match(packed or '0 -', '^(%d+) (%S+) ?(.*)$')
+  return base, pd ~= '-' and pd, nodes
 end
 
+-- The same, but base a number.
 local function head_read(head_key)
-  local base, route = head_split(redis.call('GET', head_key))
-  return tonumber(base), route
+  local base, pd, nodes = head_split(redis.call('GET', head_key))
+  return tonumber(base), pd, nodes
 end
 
 -- A user of whom there is nothing to say has none.
-local function head_write(head_key, base, pd, names)
-  if base == 0 and not pd and names == '' then
+local function head_write(head_key, base, pd, nodes)
+  if base == 0 and not pd and nodes == '' then
     redis.call('DEL', head_key)
   else
-    redis.call('SET', head_key, text(base) .. ' ' .. (pd or '-') .. (names ~= '' and ' ' .. names or ''))
+    redis.call('SET', head_key, text(base) .. ' ' .. (pd or '-') .. (nodes ~= '' and ' ' .. nodes or ''))
   end
 end
 
+local node_list = memo(function(nodes)
+  local list = {}
+  for node in string.gmatch(nodes, '%S+') do
+    list[#list + 1] = node
+  end
+  return list
+end)
+
 -- Adds "user n" to the list of each of the nodes. n stays a number, of which table.concat() makes 14 digits at most.
 local function address(targets, nodes, user, n)
-  for i = 1, #nodes do
-    local list = targets[nodes[i]]
+  for _, node in ipairs(node_list(nodes)) do
+    local list = targets[node]
     if not list then
-      targets[nodes[i]] = { user, n }
+      targets[node] = { user, n }
     else
       local last = #list
       list[last + 1], list[last + 2] = user, n
@@ -202,12 +201,12 @@ end
 
 -- The same to an inbox whose head is not known, and that is written. Returns n of the last, and the nodes.
 local function push_to(head_key, inbox_key, inbox_max, ...)
-  local base, route = head_read(head_key)
+  local base, pd, nodes = head_read(head_key)
   local n, to = push(inbox_key, base, inbox_max, ...)
   if to ~= base then
-    head_write(head_key, to, route.pd, route.names)
+    head_write(head_key, to, pd, nodes)
   end
-  return n, route.nodes
+  return n, nodes
 end
 
 -- Puts one pointer of any other kind into the inboxes of users who are members.

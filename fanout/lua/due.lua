@@ -33,8 +33,8 @@ end)
 
 -- Something for the user is there that may be pushed: at once, or delay after now while a session is there. Returns the new pd, or nil if
 -- the old one is as good.
-local function due_raise(head_key, user, pd, names, class, delay, now)
-  local at = now + (names ~= '' and delay or 0)
+local function due_raise(head_key, user, pd, nodes, class, delay, now)
+  local at = now + (nodes ~= '' and delay or 0)
   if pd ~= '0' then
     local old_class, old_at = due_split(pd)
     if old_class <= class and old_at <= at then
@@ -51,14 +51,14 @@ local function due_unregister(user_key, push_key, device)
     return false
   end
   local head_key = key_beside(user_key, 'h')
-  local base, route = head_read(head_key)
-  if route.pd == '0' then -- else whoever looks next will see
+  local base, pd, nodes = head_read(head_key)
+  if pd == '0' then -- else whoever looks next will see
     for _, field in ipairs(redis.call('HKEYS', push_key)) do
       if string.sub(field, 1, 2) == 'g:' then
         return true
       end
     end
-    head_write(head_key, base, nil, route.names)
+    head_write(head_key, base, nil, nodes)
   end
   return true
 end
@@ -90,15 +90,15 @@ local function fan_message(keys, key, names, name, count, conv, seq, sender, inb
   local theirs = 'm' .. pointer
   for i = 1, count do
     local user, head_key, inbox_key = names[name + i], keys[key + i], keys[key + count + i]
-    local before, route = head_split(heads[i])
+    local before, old_pd, nodes = head_split(heads[i])
     local base = marked and fan_missing(head_key, inbox_key, before, inbox_max, conv, tonumber(seq), marked) or (not marked and before)
     if base then
-      local pd = class and route.pd and i ~= sender and due_raise(head_key, user, route.pd, route.names, class, due.delay, now_ms())
+      local pd = class and old_pd and i ~= sender and due_raise(head_key, user, old_pd, nodes, class, due.delay, now_ms())
       local n, to = push(inbox_key, base, inbox_max, i == sender and 'o' .. pointer or theirs)
       if pd or to ~= before then
-        head_write(head_key, tonumber(to), pd or route.pd, route.names)
+        head_write(head_key, tonumber(to), pd or old_pd, nodes)
       end
-      address(targets, route.nodes, user, n)
+      address(targets, nodes, user, n)
     end
   end
 end

@@ -107,7 +107,7 @@ register_freeing('b1_ack', function(keys, args)
     local packed = redis.call('HGET', devices_key, device)
     local cursor = packed and tonumber(string.match(packed, '^%d+'))
     local h = redis.call('HMGET', user_key, 'epoch', 'live')
-    local base, route = head_read(head_key)
+    local base, pd, nodes = head_read(head_key)
     n = math.min(n, base + redis.call('LLEN', inbox_key))
     if cursor and n > cursor and h[1] == epoch and not ack_is_late(h[2], device, session) then
       redis.call('HSET', devices_key, device, text(n) .. ' ' .. text(now))
@@ -125,7 +125,7 @@ register_freeing('b1_ack', function(keys, args)
         end
       end
       -- Looked at now and then only: the list shrinks in steps. What may still be pushed, to devices that have no cursor, too, is left to b1_tend_users.
-      if n - base >= 64 and (not route.pd or route.pd == '0') then
+      if n - base >= 64 and (not pd or pd == '0') then
         local low = n
         for _, other in ipairs(redis.call('HVALS', devices_key)) do
           local at, seen = string.match(other, '^(%d+) (%d+)')
@@ -144,7 +144,7 @@ register_freeing('b1_ack', function(keys, args)
             end
           end
           redis.call('LTRIM', inbox_key, low - base, -1)
-          head_write(head_key, low, route.pd, route.names)
+          head_write(head_key, low, pd, nodes)
         end
       end
     end

@@ -107,8 +107,8 @@ register_batchable('b1_cast', function(keys, args)
   local targets, nodes = {}, 0
   local heads = #keys > 2 and redis.call('MGET', unpack(keys, 3)) or {}
   for i, packed in ipairs(heads) do
-    local _, route = head_split(packed)
-    address(targets, route.nodes, args[7 + i], 0)
+    local _, _, nodes = head_split(packed)
+    address(targets, nodes, args[7 + i], 0)
   end
   for node, list in pairs(targets) do
     nodes = nodes + 1

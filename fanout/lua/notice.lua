@@ -74,7 +74,7 @@ redis.register_function('b1_notify', function(keys, args)
   local at = text(now)
   local till = args[6] == '0' and '0' or text(now + tonumber(args[6]))
   local head_key = keys[1]
-  local base, route = head_read(head_key)
+  local base, old_pd, nodes = head_read(head_key)
   local n, to = push(keys[2], base, tonumber(args[10]), 'x ' .. at .. ' ' .. op)
   if collapse ~= '' then
     local before = redis.call('HGET', notices, 'c:' .. collapse)
@@ -92,21 +92,21 @@ redis.register_function('b1_notify', function(keys, args)
   redis.call('PEXPIRE', notices, args[12])
   redis.call('PEXPIRE', times, args[12])
 
-  local due, pd = due_wanted(args[13]), route.pd
+  local due, pd = due_wanted(args[13]), old_pd
   if due and pd then
-    pd = due_raise(head_key, args[3], pd, route.names, due.class, due.delay, now) or pd
+    pd = due_raise(head_key, args[3], pd, nodes, due.class, due.delay, now) or pd
   end
   if due and args[15] ~= '' then
     local first = now + tonumber(args[14])
     redis.call('HSET', keys[5], 'e:' .. op, text(first) .. ' ' .. text(due.class) .. ' 0 0\n' .. args[15])
     pd = due_raise(head_key, args[3], pd or '0', '', due.class, 0, first) or pd
   end
-  if pd ~= route.pd or to ~= base then
-    head_write(head_key, to, pd, route.names)
+  if pd ~= old_pd or to ~= base then
+    head_write(head_key, to, pd, nodes)
   end
 
   local targets = {}
-  address(targets, route.nodes, args[3], n)
+  address(targets, nodes, args[3], n)
   publish_all(args[1], args[2], targets, 'X', at .. ' ' .. args[5] .. ' ' .. op, string.sub(args[9], 1, tonumber(args[8])))
   return { 'ok', n, now }
 end)

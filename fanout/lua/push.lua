@@ -15,7 +15,7 @@
 -- Puts the user on the set for class and time, or takes it off (class nil).
 local function due_settle(user_key, due, user, class, at, registered)
   local head_key = key_beside(user_key, 'h')
-  local base, route = head_read(head_key)
+  local base, _, nodes = head_read(head_key)
   local pd
   if class then
     pd = due_put(head_key, user, class, at)
@@ -23,7 +23,7 @@ local function due_settle(user_key, due, user, class, at, registered)
     redis.call('ZREM', due, user)
     pd = registered and '0' or nil
   end
-  head_write(head_key, base, pd, route.names)
+  head_write(head_key, base, pd, nodes)
 end
 
 -- push#2: {class, time} of the earliest that is owed, or nil; and whether any device is registered.
@@ -364,12 +364,12 @@ redis.register_function('b1_push_register', function(keys, args)
   local where, token = string.match(old or '', '^(%S+ %S+ %S+) %d+ (.*)$')
   redis.call('HSET', keys[2], 'g:' .. device, args[2] .. ' ' .. now .. ' ' .. args[3])
   local head_key = key_beside(keys[1], 'h')
-  local base, route = head_read(head_key)
+  local base, pd, nodes = head_read(head_key)
   if where ~= args[2] or token ~= args[3] then
     redis.call('HSET', keys[2], 'd:' .. device, '0 3 ' .. text(base + redis.call('LLEN', keys[3])))
   end
-  if not route.pd then
-    head_write(head_key, base, '0', route.names)
+  if not pd then
+    head_write(head_key, base, '0', nodes)
     redis.call('HSET', keys[1], 'reg', '1')
   end
   return { 'ok' }
@@ -505,9 +505,9 @@ redis.register_function('b1_push_replay', function(keys, args)
   end
   redis.call('HSET', keys[2], field, ledger)
   local head_key = key_beside(keys[1], 'h')
-  local base, route = head_read(head_key)
-  local pd = route.pd or '0'
-  head_write(head_key, base, due_raise(head_key, user, pd, '', 1, 0, now_ms()) or pd, route.names)
+  local base, pd, nodes = head_read(head_key)
+  pd = pd or '0'
+  head_write(head_key, base, due_raise(head_key, user, pd, '', 1, 0, now_ms()) or pd, nodes)
   redis.call('HDEL', keys[4], args[1])
   redis.call('ZREM', keys[5], args[1])
   return { 'ok' }

@@ -33,10 +33,10 @@ end
 -- The same, and the head's nodes.
 local function change_live(user_key, lines)
   local head_key = key_beside(user_key, 'h')
-  local base, route = head_read(head_key)
-  local live, names = write_live(user_key, lines)
-  if names ~= route.names then
-    head_write(head_key, base, route.pd, names)
+  local base, pd, before = head_read(head_key)
+  local live, nodes = write_live(user_key, lines)
+  if nodes ~= before then
+    head_write(head_key, base, pd, nodes)
   end
   return live
 end
@@ -121,7 +121,7 @@ register_freeing('b1_attach', function(keys, args)
   end
   local h = redis.call('HMGET', keys[1], 'epoch', 'live', 'watch')
   local epoch = epoch_of(h[1], args[8])
-  local base_before, route = head_read(keys[6])
+  local base_before, pd, nodes_before = head_read(keys[6])
   local base = base_before
   local head = base + redis.call('LLEN', keys[2])
   local now, opened = now_ms(), tonumber(args[13])
@@ -168,7 +168,7 @@ register_freeing('b1_attach', function(keys, args)
     fresh = 1
     cursor = head
     if make_room(keys[1], keys[3], keys[5], tonumber(args[11])) then
-      route = select(2, head_read(keys[6]))
+      pd = select(2, head_read(keys[6]))
     end
   end
   if args[9] ~= '' then
@@ -191,9 +191,9 @@ register_freeing('b1_attach', function(keys, args)
     publish(args[1], args[2], node, 'K', before[4] .. ' ' .. user .. ' ' .. device .. ' ' .. session)
   end
   lines[#lines + 1] = line
-  local live, names = write_live(keys[1], lines, h[1] ~= epoch and epoch)
-  if names ~= route.names or base ~= base_before then
-    head_write(keys[6], base, route.pd, names)
+  local live, nodes = write_live(keys[1], lines, h[1] ~= epoch and epoch)
+  if nodes ~= nodes_before or base ~= base_before then
+    head_write(keys[6], base, pd, nodes)
   end
   if h[3] then
     tell_presence(args[1], args[2], keys[1], user, live)

@@ -134,8 +134,8 @@ register_freeing('b1_tend_users', function(keys, args)
     end
     local sessions, nodes = tend_nodes(h[1], h[2], seen_of)
     local low, forgotten = tend_devices(user_key, keys[k + 2], keys[k + 4], packed, sessions, now - tonumber(args[1]), head)
-    local _, route = head_read(head_key) -- a device that was forgotten may have been the last to push to
-    if route.pd and route.pd ~= '0' then
+    local _, pd, at_nodes = head_read(head_key) -- a device that was forgotten may have been the last to push to
+    if pd and pd ~= '0' then
       low = tend_pushes(keys[k + 4], packed, low)
     end
     local old, marks = 0, ''
@@ -145,7 +145,7 @@ register_freeing('b1_tend_users', function(keys, args)
     local to = math.max(low, old, base)
     if to > base then
       redis.call('LTRIM', inbox_key, to - base, -1)
-      head_write(head_key, to, route.pd, route.names)
+      head_write(head_key, to, pd, at_nodes)
       tend_receipts(keys[k + 3], to, head)
     end
     if to == head then
@@ -173,11 +173,11 @@ redis.register_function{
   function_name = 'b1_all_have',
   callback = function(keys, args)
     for k = 1, #keys, 4 do
-      local last, base, route = redis.call('HGET', keys[k], 'c:' .. args[1]), head_read(keys[k + 3])
+      local last, base, pd = redis.call('HGET', keys[k], 'c:' .. args[1]), head_read(keys[k + 3])
       if not last or math.max(tonumber(last), tonumber(args[3])) < tonumber(args[2]) then
         return 0 -- not even delivered to the inbox
       end
-      if route.pd and route.pd ~= '0' then
+      if pd and pd ~= '0' then
         return 0
       end
       local head = base + redis.call('LLEN', keys[k + 1])

@@ -31,7 +31,7 @@ FAULTS = [  # file, text, by: what a slip of the pen could be
     ('log.lua', "redis.call('LPUSH', log_key, text(seq - 1))", "redis.call('LPUSH', log_key, id or '1')"),
     ('receipt.lua', 'read = math.max(old_read, read)', ''),
     ('inbox.lua', 'low = math.min(low, tonumber(at))', 'low = math.max(low, tonumber(at))'),
-    ('inbox.lua', "head_write(head_key, low, route.pd, route.names)", "head_write(head_key, low - 1, route.pd, route.names)"),
+    ('inbox.lua', "head_write(head_key, low, pd, nodes)", "head_write(head_key, low - 1, pd, nodes)"),
     ('inbox.lua', 'high[conv] = math.max(high[conv] or 0, tonumber(seq))', 'high[conv] = high[conv] or tonumber(seq)'),
     ('inbox.lua', 'if cursor and n > cursor and', 'if cursor and'),
     ('conversation.lua', "redis.call('HDEL', keys[key_of[user]], field)", ''),
