@@ -75,7 +75,7 @@ register_batchable('b1_append', function(keys, args)
   end
   if seen then
     local entry = log_entry(log_key, seen)
-    return 'dup ' .. seen .. ' ' .. (entry and string.match(entry, '^%d+') or h[4])
+    return 'dup ' .. seen .. ' ' .. (entry and string.match(entry, '^%d+') or h[4] or 0)
   end
   local states_key = not is_message and key_beside(conv_key, 's')
   local code = states_key and state_refuses(log_key, key_beside(conv_key, 'm'), states_key, options.kind, ref, from, options.trusted)

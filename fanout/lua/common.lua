@@ -75,7 +75,7 @@ local function key_beside(key, letter)
   return tag .. letter .. ':' .. id
 end
 
-local batch -- while b1_batch runs: now (ms), and said, what is to be published, by node
+local batch -- while b1_batch runs: channels and counters, as it was given them; now (ms); and said, what is to be published, by node
 
 local function now_ms()
   if batch and batch.now then
