@@ -141,9 +141,10 @@ int bundle_send(struct bundle *bundle, struct link *link, const struct bundle_ca
         snprintf(keys, sizeof(keys), "%zu", bundle->key_ends.len / sizeof(size_t));
         struct slice head[] = { SLICE("FCALL"), SLICE("b1_batch"), slice_of(keys) };
         const size_t *ends = (const size_t *)(const void *)bundle->arg_ends.ptr;
-        struct slice shape = { bundle->args.ptr + ends[BUNDLE_HEAD - 1], ends[BUNDLE_HEAD] - ends[BUNDLE_HEAD - 1] };
-        if (count == 1)
+        if (count == 1) {
+                struct slice shape = { bundle->args.ptr + ends[BUNDLE_HEAD - 1], ends[BUNDLE_HEAD] - ends[BUNDLE_HEAD - 1] };
                 head[1] = words_take(&shape, ' ');
+        }
         buf_clear(&bundle->argv);
         buf_add(&bundle->argv, head, sizeof(head));
         bundle_add_pieces(&bundle->argv, &bundle->keys, &bundle->key_ends, 0);

@@ -174,11 +174,15 @@ void http_answer_fields(struct http *http, int status, struct slice fields) {
         http_answer(http, status, "application/json", buf_slice(&body));
 }
 
-void http_fail(struct http *http, enum error_code code, int status, const char *message) {
+static void http_fail_with(struct http *http, enum error_code code, int status, const char *headers, const char *message) {
         _cleanup_buf_ struct buf body = BUF_INIT(HTTP_RESPONSE_BYTES);
         http_build_error(&body, code, message);
         metrics_add(ERRORS_SENT, 1);
-        http_answer_with(http, status, "application/json", codes_error(code)->temporary ? "retry-after: 1\r\n" : "", buf_slice(&body));
+        http_answer_with(http, status, "application/json", headers, buf_slice(&body));
+}
+
+void http_fail(struct http *http, enum error_code code, int status, const char *message) {
+        http_fail_with(http, code, status, codes_error(code)->temporary ? "retry-after: 1\r\n" : "", message);
 }
 
 void http_fail_code(struct http *http, enum error_code code, const char *message) {
@@ -186,12 +190,9 @@ void http_fail_code(struct http *http, enum error_code code, const char *message
 }
 
 void http_fail_method(struct http *http, const char *allow) {
-        _cleanup_buf_ struct buf body = BUF_INIT(HTTP_RESPONSE_BYTES);
         char header[64];
-        http_build_error(&body, ERROR_BAD_REQUEST, "this path does not know the method");
         snprintf(header, sizeof(header), "allow: %s\r\n", allow);
-        metrics_add(ERRORS_SENT, 1);
-        http_answer_with(http, 405, "application/json", header, buf_slice(&body));
+        http_fail_with(http, ERROR_BAD_REQUEST, 405, header, "this path does not know the method");
 }
 
 /*

@@ -26,8 +26,6 @@
 
 enum { PROGRAM_TICK_MS = 100, PROGRAM_SECOND_TICKS = 10, PROGRAM_DRAIN_MS = 8000 };
 
-static const char program_zones[] = ZONE_FOLDER;
-
 struct program {
         const struct program_options *options;
         struct config *config;   /* loaded again; NULL: options->config */
@@ -159,7 +157,7 @@ static int program_open(struct program *program) {
                 .loop = &program->loop,
                 .fanout = &program->fanout,
                 .providers = program->providers,
-                .zones = program_zones,
+                .zones = ZONE_FOLDER,
         });
         return program->fanout.store && program->dispatch ? 0 : -ENOMEM;
 }

@@ -28,8 +28,7 @@ end)
 
 -- What an entry is about, and who said it.
 local function said_of(said)
-  local ref, from = string.match(said, '^%S+ (%S*) (%S*)')
-  return ref, from
+  return string.match(said, '^%S+ (%S*) (%S*)')
 end
 
 -- The generation of ops gives way to the next one; that before it is forgotten.

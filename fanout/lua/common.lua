@@ -65,8 +65,7 @@ end
 
 -- A key is <prefix>:{<partition>}:<letter>:<id> (contract/keys.def). What comes before the letter, and the id.
 local function key_parts(key)
-  local tag, id = string.match(key, '^(.-{%d+}:)%a+:(.*)$')
-  return tag, id
+  return string.match(key, '^(.-{%d+}:)%a+:(.*)$')
 end
 
 -- Another key of the same user or conversation: in the same slot, and so at hand wherever key is.

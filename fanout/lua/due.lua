@@ -91,7 +91,10 @@ local function fan_message(keys, key, names, name, count, conv, seq, sender, inb
   for i = 1, count do
     local user, head_key, inbox_key = names[name + i], keys[key + i], keys[key + count + i]
     local before, old_pd, nodes = head_split(heads[i])
-    local base = marked and fan_missing(head_key, inbox_key, before, inbox_max, conv, tonumber(seq), marked) or (not marked and before)
+    local base = before
+    if marked then
+      base = fan_missing(head_key, inbox_key, base, inbox_max, conv, tonumber(seq), marked)
+    end
     if base then
       local pd = class and old_pd and i ~= sender and due_raise(head_key, user, old_pd, nodes, class, due.delay, now_ms())
       local n, to = push(inbox_key, base, inbox_max, i == sender and 'o' .. pointer or theirs)
