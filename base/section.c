@@ -3,7 +3,6 @@
 #include "base/section.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +26,13 @@ static const struct {
 static const char *const providers[] = { "apns", "fcm", "webpush", "webhook" };
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]), PROVIDERS = sizeof(providers) / sizeof(providers[0]) };
+
+bool section_is_provider(struct slice name) {
+        for (size_t i = 0; i < PROVIDERS; i++)
+                if (slice_is(name, providers[i]))
+                        return true;
+        return false;
+}
 
 static void section_deinit(struct config_push *section) {
         free(section->provider);

@@ -3,7 +3,9 @@
  * section.h: one section [push.PROVIDER.NAME] of the configuration file, from contract/push_options.def. See config.h for what reads the file.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
+#include "base/slice.h"
 
 struct buf;
 struct config_push;
@@ -12,6 +14,8 @@ struct config_push;
 __attribute__((warn_unused_result)) int section_get(struct config_push **sections, size_t *count, const char *name, struct config_push **ret);
 /* 0, -ENOMEM, or 1 and *ret_problem: what is wrong with it, such as "has no option". */
 __attribute__((warn_unused_result)) int section_set(struct config_push *section, const char *name, const char *text, const char **ret_problem);
+/* Is it the name of a kind of provider, as in a section's name? */
+bool section_is_provider(struct slice name);
 /* What is missing from it, as a sentence's end; NULL: nothing. */
 const char *section_lacks(const struct config_push *section);
 void section_free_all(struct config_push *sections, size_t count);

@@ -13,6 +13,7 @@
 #include "base/encode.h"
 #include "base/limits.h"
 #include "base/scan.h"
+#include "base/section.h"
 #include "fanout/fanout.h"
 #include "fanout/store.h"
 #include "fanout/words.h"
@@ -61,13 +62,9 @@ static const char *registration_check_subscription(struct slice token) {
         return endpoint.len > 8 && memcmp(endpoint.ptr, "https://", 8) == 0 ? NULL : "the endpoint of a subscription is an https URL";
 }
 
-bool registration_is_provider(struct slice name) {
-        return slice_is(name, "apns") || slice_is(name, "fcm") || slice_is(name, "webpush") || slice_is(name, "webhook");
-}
-
 const char *registration_check(const struct registration *registration) {
         struct slice provider = registration->provider, token = registration->token;
-        if (!registration_is_provider(provider))
+        if (!section_is_provider(provider))
                 return "provider is apns, fcm, webpush or webhook";
         if (!registration_is_word(registration->app) || registration->app.len > LIMIT_PUSH_APP_BYTES)
                 return "app is a word of 1 to 32 bytes: NAME of a section push.PROVIDER.NAME";

@@ -18,8 +18,6 @@ struct registration {
         int64_t at_ms;                   /* when it was registered; not looked at by registration_set() */
 };
 
-/* Is it the name of a kind of provider? */
-bool registration_is_provider(struct slice name);
 /* NULL, or what is wrong with it, for its author. */
 const char *registration_check(const struct registration *registration);
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/section.h"
 #include "fanout/due.h"
 #include "fanout/prefs.h"
 #include "hub/auth.h"
@@ -326,7 +327,7 @@ static int wire_fields(struct request *request, const struct scan_field *fields,
                 return wire_refuse(request, wrong);
         struct slice *provider = &request->registration.provider;
         if (takes & F_PROVIDER && (wire_string(request, fields, count, "provider", provider) < 0 ||
-                                   (provider->len && !registration_is_provider(*provider))))
+                                   (provider->len && !section_is_provider(*provider))))
                 return wire_refuse(request, "provider is apns, fcm, webpush or webhook; whichever it is if there is none");
         const struct scan_value *body = takes & F_BODY ? scan_find(fields, count, "body") : NULL;
         if (body)
