@@ -2,23 +2,27 @@
 /* acks.c: see acks.h; the store's side is b1_ack in lua/inbox.lua. */
 #include "fanout/acks.h"
 
+#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "fanout/fanout.h"
 #include "fanout/node.h"
 #include "fanout/receipt.h"
 #include "fanout/store.h"
+#include "fanout/words.h"
 
 enum {
         ACKS_CALL = 32,         /* devices of one call: some 0.3 ms of Redis, in which nobody else is served */
         ACKS_CALLS = 2,         /* under way: others' calls get in between */
         ACKS_FEW = 32,          /* so many are sent in one flush even if that is all that wait */
         ACKS_SPREAD = 10,       /* of more, such a part */
+        ACKS_MARKS_BYTES = 64 << 20, /* of one call: devices that come back after a long time and take all at once */
 };
 
 struct acks_item {
@@ -87,16 +91,24 @@ void acks_note(struct acks *acks, struct ack *ack, uint64_t n) {
 
 /* ---- receipts ---- */
 
-/* One conversation's highest entry that one device acknowledged. */
+/* An entry of others that one device acknowledged. */
 struct acks_mark {
         struct slice conv; /* of the reply */
         struct receipt_mark mark;
 };
 
-static int acks_compare(const void *left, const void *right) {
-        const struct slice *a = &((const struct acks_mark *)left)->conv, *b = &((const struct acks_mark *)right)->conv;
+static int acks_compare_slices(const struct slice *a, const struct slice *b) {
         int order = memcmp(a->ptr, b->ptr, a->len < b->len ? a->len : b->len);
         return order ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+/* By conversation; in each by user, and of a user the highest first. */
+static int acks_compare(const void *left, const void *right) {
+        const struct acks_mark *a = left, *b = right;
+        int order = acks_compare_slices(&a->conv, &b->conv);
+        if (!order)
+                order = acks_compare_slices(&a->mark.user, &b->mark.user);
+        return order ? order : (a->mark.delivered < b->mark.delivered) - (a->mark.delivered > b->mark.delivered);
 }
 
 /* Those who read in the same conversation are mostly in the same reply: one call raises all their watermarks. */
@@ -104,33 +116,43 @@ static void acks_raise(struct acks *acks, struct acks_mark *marks, size_t count)
         qsort(marks, count, sizeof(*marks), acks_compare);
         for (size_t first = 0, next; first < count; first = next) {
                 struct receipt_mark same[ACKS_CALL];
-                for (next = first; next < count && next - first < ACKS_CALL && slice_equal(marks[next].conv, marks[first].conv); next++)
-                        same[next - first] = marks[next].mark;
+                size_t users = 0;
+                for (next = first; next < count && users < ACKS_CALL && slice_equal(marks[next].conv, marks[first].conv); next++)
+                        if (!users || !slice_equal(same[users - 1].user, marks[next].mark.user))
+                                same[users++] = marks[next].mark;
                 /* A receipt that gets lost here is made good by the next acknowledgement in that conversation. */
-                if (receipt_raise_all(acks->fanout, marks[first].conv, same, next - first, NULL, NULL))
+                if (receipt_raise_all(acks->fanout, marks[first].conv, same, users, NULL, NULL))
                         log_debug("Receipts could not be raised.");
         }
 }
 
-static void acks_take_receipts(const struct acks_job *job, const struct redisReply *reply) {
-        size_t count = 0;
-        for (size_t i = 0; i < job->count; i++)
-                count += store_count(store_item(reply, i)) / 2;
-        struct acks_mark *marks = count ? malloc(count * sizeof(*marks)) : NULL;
-        if (!marks)
-                return;
-        size_t filled = 0;
-        for (size_t i = 0; i < job->count; i++) {
-                const struct redisReply *flat = store_item(reply, i);
-                for (size_t k = 0; k + 1 < store_count(flat); k += 2)
-                        marks[filled++] = (struct acks_mark){
-                                .conv = store_text(store_item(flat, k)),
-                                .mark = { .user = { job->items[i].user, job->items[i].user_len },
-                                          .delivered = (uint64_t)store_int(store_item(flat, k + 1)) },
-                        };
+/* Adds the entries of others among some pointers (lua/common.lua): of several behind each other in one conversation the last. */
+static int acks_add_marks(struct buf *marks, struct slice user, struct slice pointers) {
+        struct acks_mark mark = { .mark = { .user = user } };
+        while (pointers.len) {
+                struct slice pointer = words_take(&pointers, '\xff');
+                if (!slice_is(words_take(&pointer, ' '), "m"))
+                        continue;
+                uint64_t seq = words_uint(words_take(&pointer, ' '));
+                if (mark.conv.len && !slice_equal(mark.conv, pointer))
+                        buf_add(marks, &mark, sizeof(mark));
+                mark.conv = pointer;
+                mark.mark.delivered = seq;
         }
-        acks_raise(job->acks, marks, filled);
-        free(marks);
+        if (mark.conv.len)
+                buf_add(marks, &mark, sizeof(mark));
+        return buf_failed(marks) ? -ENOMEM : 0;
+}
+
+static void acks_take_receipts(const struct acks_job *job, const struct redisReply *reply) {
+        _cleanup_buf_ struct buf marks = BUF_INIT(ACKS_MARKS_BYTES);
+        for (size_t i = 0; i < job->count; i++) {
+                struct slice user = { job->items[i].user, job->items[i].user_len };
+                if (acks_add_marks(&marks, user, store_text(store_item(reply, i))))
+                        return; /* as above */
+        }
+        if (marks.len)
+                acks_raise(job->acks, (struct acks_mark *)(void *)marks.ptr, marks.len / sizeof(struct acks_mark));
 }
 
 /* ---- calls ---- */

@@ -90,7 +90,7 @@ end
 --
 -- KEYS  user, inbox, devices, receipts, notices, head of each
 -- ARGV  device_age_ms, then device, n, epoch of n, and session ('' none) of each
--- gives for each a flat list conv, seq …: the highest entry by others in each conversation that is acknowledged now for the first time
+-- gives for each the pointers that are acknowledged now for the first time, with 0xff between them: to take them apart is the caller's
 --
 -- ack#1  A cursor only rises, and not above the head.
 -- ack#2  An event is dropped from the inbox only when every device seen lately has acknowledged it, and nobody is to look what to push.
@@ -103,7 +103,7 @@ register_freeing('b1_ack', function(keys, args)
   for i = 0, #keys / 6 - 1 do
     local user_key, inbox_key, devices_key, receipts_key, notices_key, head_key = unpack(keys, i * 6 + 1, i * 6 + 6)
     local device, n, epoch, session = args[i * 4 + 2], tonumber(args[i * 4 + 3]), args[i * 4 + 4], args[i * 4 + 5]
-    local high, order = {}, {}
+    local taken = {}
     local packed = redis.call('HGET', devices_key, device)
     local cursor = packed and tonumber(string.match(packed, '^%d+'))
     local h = redis.call('HMGET', user_key, 'epoch', 'live')
@@ -112,14 +112,9 @@ register_freeing('b1_ack', function(keys, args)
     if cursor and n > cursor and h[1] == epoch and not ack_is_late(h[2], device, session) then
       redis.call('HSET', devices_key, device, text(n) .. ' ' .. text(now))
       if n > base then
-        for _, pointer in ipairs(redis.call('LRANGE', inbox_key, math.max(cursor - base, 0), n - base - 1)) do
-          local seq, conv = string.match(pointer, '^m (%d+) (%S+)$')
-          if seq then
-            if not high[conv] then
-              order[#order + 1] = conv
-            end
-            high[conv] = math.max(high[conv] or 0, tonumber(seq))
-          elseif string.byte(pointer) == 120 then -- 'x'
+        taken = redis.call('LRANGE', inbox_key, math.max(cursor - base, 0), n - base - 1)
+        for _, pointer in ipairs(taken) do
+          if string.byte(pointer) == 120 then -- 'x'
             notice_delivered(notices_key, pointer, now)
           end
         end
@@ -135,8 +130,8 @@ register_freeing('b1_ack', function(keys, args)
         end
         if low > base then
           for _, pointer in ipairs(redis.call('LRANGE', inbox_key, 0, low - base - 1)) do
-            local about, conv = string.match(pointer, '^r (%S+) (%S+)$')
-            if about then
+            if string.byte(pointer) == 114 then -- 'r'
+              local about, conv = string.match(pointer, '^r (%S+) (%S+)$')
               local latest = string.match(redis.call('HGET', receipts_key, conv .. ' ' .. about) or '', '^%d+')
               if latest and tonumber(latest) <= low then
                 redis.call('HDEL', receipts_key, conv .. ' ' .. about)
@@ -148,12 +143,7 @@ register_freeing('b1_ack', function(keys, args)
         end
       end
     end
-    local flat = {}
-    for _, conv in ipairs(order) do
-      flat[#flat + 1] = conv
-      flat[#flat + 1] = high[conv]
-    end
-    out[#out + 1] = flat
+    out[#out + 1] = table.concat(taken, '\255')
   end
   return out
 end)

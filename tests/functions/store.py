@@ -254,8 +254,17 @@ class Store:
         return self.sync(user, 0, 100000)[3:]
 
     def ack(self, *acks, age_ms=1000000, epoch='ue', session=''):
+        """Of each: conv, seq … : the highest entry by others in each conversation among what was acknowledged, as fanout/acks.c finds it."""
         flat = [word for user, device, n in acks for word in (device, n, epoch, session)]
-        return self.call('ack', self.pairs([user for user, _, _ in acks], 'uidrxh'), age_ms, *flat)
+        out = []
+        for packed in self.call('ack', self.pairs([user for user, _, _ in acks], 'uidrxh'), age_ms, *flat):
+            high = {}
+            for pointer in packed.split('\udcff'):
+                if pointer[:2] == 'm ':
+                    _, seq, conv = pointer.split(' ')
+                    high[conv] = max(high.get(conv, 0), int(seq))
+            out.append([word for pair in high.items() for word in pair])
+        return out
 
     def attach(self, user, device, session, node='n1', flags='o', epoch='', cursor=0, devices_max=64, again=0, store_epoch='ue', opened=0, told=0):
         if self.link('HGET', STORE, 'epoch') != store_epoch:

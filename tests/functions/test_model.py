@@ -32,7 +32,7 @@ FAULTS = [  # file, text, by: what a slip of the pen could be
     ('receipt.lua', 'read = math.max(old_read, read)', ''),
     ('inbox.lua', 'low = math.min(low, tonumber(at))', 'low = math.max(low, tonumber(at))'),
     ('inbox.lua', "head_write(head_key, low, pd, nodes)", "head_write(head_key, low - 1, pd, nodes)"),
-    ('inbox.lua', 'high[conv] = math.max(high[conv] or 0, tonumber(seq))', 'high[conv] = high[conv] or tonumber(seq)'),
+    ('inbox.lua', "'LRANGE', inbox_key, math.max(cursor - base, 0), n", "'LRANGE', inbox_key, math.max(cursor - base, 0) + 1, n"),
     ('inbox.lua', 'if cursor and n > cursor and', 'if cursor and'),
     ('conversation.lua', "redis.call('HDEL', keys[key_of[user]], field)", ''),
 ]
