@@ -28,19 +28,15 @@ static void cast_build(struct attempt *attempt, struct call *call, const struct 
         struct slice names[LIMIT_DELIVER_USERS];
         job->next = job->position;
         size_t count = roster_take(roster, store, store_owner(store, partition), &job->next, names, LIMIT_DELIVER_USERS);
-        store_call_key(call, KEY_CONV, attempt->conv);
+        store_call_key(call, KEY_CONV_HEAD, attempt->conv);
         store_call_key(call, KEY_MEMBERS, attempt->conv);
         for (size_t i = 0; i < count; i++)
                 store_call_key(call, KEY_HEAD, names[i]);
-        store_call_arg_channel(call, partition);
-        store_call_arg(call, attempt->conv);
         store_call_arg(call, job->from);
         store_call_arg_text(call, roster->version);
         store_call_arg(call, (struct slice){ &job->letter, 1 });
         store_call_arg(call, job->header);
         store_call_arg(call, job->body);
-        for (size_t i = 0; i < count; i++)
-                store_call_arg(call, names[i]);
 }
 
 static void cast_on_done(struct attempt *attempt, int answer, const struct redisReply *reply) {

@@ -107,8 +107,8 @@ static int change_write(struct change_job *job, const struct redisReply *reply, 
         struct call *call = store_call(job->fanout->store, change->mode == CHANGE_DELETE ? "delete" : "change");
         store_call_key(call, KEY_CONV, change->conv);
         store_call_key(call, KEY_MEMBERS, change->conv);
+        store_call_key(call, KEY_LOG, change->conv);
         if (change->mode == CHANGE_DELETE) {
-                store_call_key(call, KEY_LOG, change->conv);
                 store_call_key(call, KEY_OPS, change->conv);
                 store_call_key(call, KEY_OPS_OLD, change->conv);
                 store_call_key(call, KEY_STATES, change->conv);
@@ -123,7 +123,6 @@ static int change_write(struct change_job *job, const struct redisReply *reply, 
                 store_call_key(call, KEY_USER, steps[i].user);
                 store_call_key(call, KEY_INBOX, steps[i].user);
         }
-        store_call_arg_channels(call, partition_of(change->conv));
         store_call_arg(call, change->conv);
         store_call_arg(call, before || store_count(reply) ? store_text(store_item(reply, 3)) : SLICE("0"));
         if (change->mode == CHANGE_DELETE) {
@@ -204,6 +203,7 @@ static int change_ask(struct change_job *job) {
         struct call *call = store_call(job->fanout->store, "members");
         store_call_key(call, KEY_CONV, job->change.conv);
         store_call_key(call, KEY_MEMBERS, job->change.conv);
+        store_call_key(call, KEY_LOG, job->change.conv);
         return store_call_send(call, change_on_read, job);
 }
 

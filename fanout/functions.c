@@ -7,8 +7,11 @@
 
 void functions_add(struct buf *out) {
         buf_add_text(out, common_lua);
-        buf_add_text(out, log_lua);
+        buf_add_text(out, head_lua);
+        buf_add_text(out, tell_lua);
         buf_add_text(out, due_lua);
+        buf_add_text(out, fan_lua);
+        buf_add_text(out, log_lua);
         buf_add_text(out, state_lua);
         buf_add_text(out, channel_lua);
         buf_add_text(out, append_lua);

@@ -3,6 +3,7 @@
 #include "fanout/keys.h"
 
 #include "base/buf.h"
+#include "fanout/words.h"
 
 static const char *const keys_letters[] = {
 #define KEY_ROW(name, letter, of, type, sentence) [KEY_##name] = (letter),
@@ -18,6 +19,13 @@ void keys_add_in(struct buf *out, const char *prefix, enum key key, unsigned par
         buf_add_text(out, keys_letters[key]);
         buf_add_char(out, ':');
         buf_add_slice(out, id);
+}
+
+struct slice keys_id(struct slice key) {
+        words_take(&key, '}');
+        words_take(&key, ':');
+        words_take(&key, ':'); /* the letter */
+        return key;
 }
 
 void keys_add(struct buf *out, const char *prefix, enum key key, struct slice id) {

@@ -16,5 +16,7 @@ enum key {
 
 /* Appends the key of id in the partition that id belongs to. */
 void keys_add(struct buf *out, const char *prefix, enum key key, struct slice id);
+/* The id in a key. The prefix has no brace (base/config.c). */
+struct slice keys_id(struct slice key);
 /* Appends the key (or, with id empty, the beginning of the keys) of a partition. */
 void keys_add_in(struct buf *out, const char *prefix, enum key key, unsigned partition, struct slice id);

@@ -2,11 +2,12 @@
 /*
  * node.c: the node channel, see node.h.
  *
- * A message is  <letter> <counter> <header> \n <user n user n …> \n <body>
- *      M  entry    R  receipt    J  member    X  notification    K  kick    P  presence    T  typing    S  signal    N  a new node    B  the probe
+ * A message is  <letter> <counter> <header>, or with \n and a body behind it
+ *      K  kick    P  presence    N  a new node    B  the probe
  *      E  the user's epoch is new     V  does this node have the user's sessions that name it?
- *      C  entry of a channel     D  who may read a channel changed: both are for channel.c, and name no users
- *      Z  several messages, each with 0xff behind it; their own counters are 0
+ *      C  entry of a channel     D  who may read a channel changed: both are for channel.c
+ *      Z  events of users here, each  0xff <letter> <header> \n <body> 0xfe <key n key n …>   (lua/tell.lua)
+ *              M  entry    R  receipt    J  member    X  notification    T  typing    S  signal
  *
  * Time of a lost message, at worst:
  *
@@ -284,9 +285,9 @@ static void node_repair(struct node *node) {
 
 struct node_message {
         char letter;
-        struct slice header; /* behind the counter */
-        struct slice users;  /* user n user n … */
+        struct slice header; /* behind the letter, and the counter if there is one */
         struct slice body;   /* of M the entry, as in the log */
+        struct slice users;  /* key n key n …: whose event it is, by any key of theirs */
 };
 
 /* Calls fn for each subscriber of each user in a message. */
@@ -294,9 +295,9 @@ static void node_spread(struct node *node, const struct node_message *message,
                         void (*fn)(struct subscriber *subscriber, uint64_t n, void *arg), void *arg) {
         struct slice users = message->users;
         while (users.len) {
-                struct slice user = words_take(&users, ' ');
+                struct slice key = words_take(&users, ' ');
                 uint64_t n = words_uint(words_take(&users, ' '));
-                struct audience *audience = node_audience(node, user);
+                struct audience *audience = node_audience(node, keys_id(key));
                 if (!audience)
                         continue;
                 LIST_FOR_EACH(link, &audience->subs) fn(LIST_CONTAINER(link, struct subscriber, link), n, arg);
@@ -465,15 +466,14 @@ static void node_on_ephemeral(struct node *node, struct node_message *message) {
         frame_unref(ephemeral.frame);
 }
 
-static void node_on_presence(struct node *node, struct node_message *message, struct slice live) {
+static void node_on_presence(struct node *node, struct node_message *message) {
         struct slice header = message->header;
         struct slice user = words_take(&header, ' ');
         int64_t seen_ms = (int64_t)words_uint(words_take(&header, ' '));
-        node->options.on_presence(node->options.context, user, seen_ms, slice_is(header, "1"), live);
+        node->options.on_presence(node->options.context, user, seen_ms, slice_is(header, "1"), message->body);
 }
 
-/* live: what is behind the header, as no users are named. */
-static void node_on_channel(struct node *node, struct node_message *message, struct slice live) {
+static void node_on_channel(struct node *node, struct node_message *message) {
         struct slice header = message->header;
         if (!node->fanout->channels)
                 return;
@@ -484,7 +484,7 @@ static void node_on_channel(struct node *node, struct node_message *message, str
         uint64_t seq = words_uint(words_take(&header, ' '));
         struct slice conv = words_take(&header, ' ');
         struct entry entry = event_parse_entry(header);
-        entry.body = live;
+        entry.body = message->body;
         channel_on_entry(node->fanout->channels, seq, conv, &entry);
 }
 
@@ -519,17 +519,46 @@ static void node_started(struct node *node) {
         node_repair(node);
 }
 
-static void node_take(struct node *node, struct slice channel, struct slice text);
+static void node_on_event(struct node *node, struct slice text) {
+        struct node_message message = { .header = words_take(&text, '\n') };
+        struct slice letter = words_take(&message.header, ' ');
+        message.letter = letter.len ? letter.ptr[0] : '\0';
+        message.body = words_take(&text, '\xfe');
+        words_take(&text, ' ');
+        message.users = text;
+        switch (message.letter) {
+        case 'M':
+                node_on_entry(node, &message);
+                break;
+        case 'R':
+                node_on_receipt(node, &message);
+                break;
+        case 'J':
+                node_on_member(node, &message);
+                break;
+        case 'X':
+                node_on_notice(node, &message);
+                break;
+        case 'T':
+        case 'S':
+                node_on_ephemeral(node, &message);
+                break;
+        default: /* a newer hub's; what it is about is in the inbox */
+                break;
+        }
+}
 
-/* Each ends with a byte that is none of UTF-8. */
-static void node_on_several(struct node *node, struct slice texts) {
+static void node_on_events(struct node *node, struct slice texts) {
+        if (node->starting)
+                return; /* perhaps of the past; else it is in the inboxes that are compared then */
+        words_take(&texts, '\xff');
         while (texts.len)
-                node_take(node, SLICE(""), words_take(&texts, '\xff'));
+                node_on_event(node, words_take(&texts, '\xff'));
 }
 
 static void node_take(struct node *node, struct slice channel, struct slice text) {
-        struct slice rest = text;
-        struct node_message message = { .header = words_take(&rest, '\n') };
+        struct node_message message = { .header = words_take(&text, '\n') };
+        message.body = text;
         message.letter = message.header.len ? message.header.ptr[0] : '\0';
         words_take(&message.header, ' ');
         uint64_t counter = words_uint(words_take(&message.header, ' '));
@@ -544,33 +573,19 @@ static void node_take(struct node *node, struct slice channel, struct slice text
                 node->options.on_birth(node->options.context, message.header);
                 return;
         }
-        if (node->starting && message.letter && strchr("MRJX", message.letter))
-                return; /* perhaps of the past; else it is in the inboxes that are compared then */
         if (counter && !node->starting) {
                 /* <prefix>:{<partition>}:… */
                 const char *brace = memchr(channel.ptr, '{', channel.len);
                 unsigned partition = brace ? (unsigned)strtoul(brace + 1, NULL, 10) : 0;
                 node_count(node, partition % PARTITIONS, counter);
         }
-        struct slice live = rest;
-        message.users = words_take(&rest, '\n');
-        message.body = rest;
         switch (message.letter) {
-        case 'M':
-                node_on_entry(node, &message);
-                break;
-        case 'R':
-                node_on_receipt(node, &message);
-                break;
-        case 'J':
-                node_on_member(node, &message);
-                break;
-        case 'X':
-                node_on_notice(node, &message);
+        case 'Z':
+                node_on_events(node, message.body);
                 break;
         case 'C':
         case 'D':
-                node_on_channel(node, &message, live);
+                node_on_channel(node, &message);
                 break;
         case 'K':
                 node_on_kick(node, &message);
@@ -582,17 +597,9 @@ static void node_take(struct node *node, struct slice channel, struct slice text
                 node_verify(node, message.header);
                 break;
         case 'P':
-                node_on_presence(node, &message, live);
+                node_on_presence(node, &message);
                 break;
-        case 'T':
-        case 'S':
-                node_on_ephemeral(node, &message);
-                break;
-        case 'Z':
-                if (channel.len) /* none within another */
-                        node_on_several(node, live);
-                break;
-        default: /* a newer hub's; what it is about is in the inbox */
+        default: /* a newer hub's */
                 break;
         }
 }

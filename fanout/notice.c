@@ -112,8 +112,6 @@ int notice_post(struct fanout *fanout, const struct notice_post *post, notice_po
         store_call_key(call, KEY_NOTICES, post->user);
         store_call_key(call, KEY_NOTICE_TIMES, post->user);
         store_call_key(call, KEY_PUSH, post->user);
-        store_call_arg_channels(call, partition_of(post->user));
-        store_call_arg(call, post->user);
         store_call_arg(call, post->op);
         store_call_arg(call, post->priority);
         store_call_arg_int(call, post->ttl_ms);

@@ -14,6 +14,7 @@
 #include "base/metrics.h"
 #include "fanout/attempt.h"
 #include "fanout/due.h"
+#include "fanout/event.h"
 #include "fanout/fanout.h"
 #include "fanout/op.h"
 #include "fanout/roster.h"
@@ -72,9 +73,17 @@ static void post_on_delivered(void *arg, const struct redisReply *reply) {
 
 static void post_add_keys(struct call *call, const struct slice *names, size_t count) {
         for (size_t i = 0; i < count; i++)
-                store_call_key(call, KEY_HEAD, names[i]);
-        for (size_t i = 0; i < count; i++)
                 store_call_key(call, KEY_INBOX, names[i]);
+        for (size_t i = 0; i < count; i++)
+                store_call_key(call, KEY_HEAD, names[i]);
+}
+
+/* Which of the names it is, from 1 on; 0 none. */
+static size_t post_find(const struct slice *names, size_t count, struct slice name) {
+        for (size_t i = 0; i < count; i++)
+                if (slice_equal(names[i], name))
+                        return i + 1;
+        return 0;
 }
 
 /* entry as in the log; marked: the conversation's pt (lua#3). The first owner is taken up at position, the others from the start. */
@@ -86,15 +95,15 @@ static int post_spread(struct fanout *fanout, const struct roster *roster, struc
         /* The count starts at 1, so that it cannot reach 0 before all calls are made. */
         *tail = (struct post_tail){ .fanout = fanout, .waiting = 1, .conv_len = conv.len, .seq = seq };
         memcpy(tail->conv, conv.ptr, conv.len);
-        unsigned partition = partition_of(conv), home = store_owner(fanout->store, partition);
+        struct slice from = event_parse_entry(entry).from;
+        unsigned home = store_owner(fanout->store, partition_of(conv));
         for (unsigned owner = 0; owner < store_owners(fanout->store); owner++) {
-                uint32_t from = owner == home ? position : 0;
+                uint32_t at = owner == home ? position : 0;
                 struct slice names[LIMIT_DELIVER_USERS];
                 size_t count;
-                while ((count = roster_take(roster, fanout->store, owner, &from, names, LIMIT_DELIVER_USERS)) > 0) {
+                while ((count = roster_take(roster, fanout->store, owner, &at, names, LIMIT_DELIVER_USERS)) > 0) {
                         struct call *call = store_call(fanout->store, "deliver");
                         post_add_keys(call, names, count);
-                        store_call_arg_channels(call, owner == home ? partition : partition_of(names[0]));
                         store_call_arg(call, conv);
                         store_call_arg_int(call, (int64_t)seq);
                         store_call_arg(call, session);
@@ -102,8 +111,7 @@ static int post_spread(struct fanout *fanout, const struct roster *roster, struc
                         store_call_arg_int(call, fanout->inbox_max);
                         due_add(call, fanout, class);
                         store_call_arg_int(call, marked);
-                        for (size_t i = 0; i < count; i++)
-                                store_call_arg(call, names[i]);
+                        store_call_arg_int(call, (int64_t)post_find(names, count, from));
                         if (store_call_send(call, post_on_delivered, tail) == 0)
                                 tail->waiting++;
                         else
@@ -124,12 +132,8 @@ int post_deliver(struct fanout *fanout, struct roster *roster, struct slice conv
 static void post_add_options(const struct post_job *job, struct call *call, const struct slice *names, size_t count) {
         const struct fanout *fanout = job->attempt.fanout;
         char text[160], due[DUE_BYTES];
-        size_t sender = 0;
-        for (size_t i = 0; i < count; i++)
-                if (slice_equal(names[i], job->from))
-                        sender = i + 1;
         due_print(due, fanout, job->push_class);
-        snprintf(text, sizeof(text), "%.*s %zu %d %d %" PRId64 " %" PRId64 " %s", (int)job->kind.len, job->kind.ptr, sender, job->trusted,
+        snprintf(text, sizeof(text), "%.*s %zu %d %d %" PRId64 " %" PRId64 " %s", (int)job->kind.len, job->kind.ptr, post_find(names, count, job->from), job->trusted,
                  job->complete, fanout->inbox_max, fanout->log_max, due);
         store_call_arg_text(call, text);
 }
@@ -144,19 +148,18 @@ static void post_build(struct attempt *attempt, struct call *call, const struct 
                 roster_take(roster, fanout->store, store_owner(fanout->store, partition), &job->position, names, LIMIT_DELIVER_USERS);
         job->complete = count == roster->count;
 
-        store_call_key(call, KEY_CONV, job->conv);
         store_call_key(call, KEY_LOG, job->conv);
         store_call_key(call, KEY_OPS, job->conv);
         post_add_keys(call, names, count);
+        store_call_key(call, KEY_CONV_HEAD, job->conv);
         store_call_arg(call, job->conv);
         store_call_arg_text(call, roster->version);
         store_call_arg(call, (struct slice){ (const char *)job->digest, sizeof(job->digest) });
         store_call_arg(call, job->session);
         post_add_options(job, call, names, count);
         store_call_arg(call, job->said);
-        for (size_t i = 0; i < count; i++)
-                store_call_arg(call, names[i]);
-        store_call_arg(call, job->push);
+        if (job->push.len)
+                store_call_arg(call, job->push);
 }
 
 /* What append did not deliver. If this process ends in between, the sweeper of another does it. */

@@ -194,6 +194,7 @@ int query_members(struct fanout *fanout, struct slice user, struct slice conv, q
         struct call *call = store_call(fanout->store, "members");
         store_call_key(call, KEY_CONV, conv);
         store_call_key(call, KEY_MEMBERS, conv);
+        store_call_key(call, KEY_LOG, conv);
         return query_send(call, query_on_members, query);
 }
 

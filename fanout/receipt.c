@@ -23,16 +23,10 @@ struct receipt_job {
 };
 
 static void receipt_add_keys(struct call *call, const struct slice *names, size_t count) {
-        for (size_t i = 0; i < count; i++) {
-                store_call_key(call, KEY_HEAD, names[i]);
-                store_call_key(call, KEY_INBOX, names[i]);
-                store_call_key(call, KEY_RECEIPTS, names[i]);
-        }
-}
-
-static void receipt_add_names(struct call *call, const struct slice *names, size_t count) {
-        for (size_t i = 0; i < count; i++)
-                store_call_arg(call, names[i]);
+        static const enum key keys[] = { KEY_INBOX, KEY_RECEIPTS, KEY_HEAD };
+        for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
+                for (size_t i = 0; i < count; i++)
+                        store_call_key(call, keys[k], names[i]);
 }
 
 static bool receipt_is_quiet(const struct fanout *fanout, const struct roster *roster) {
@@ -54,40 +48,37 @@ static void receipt_build(struct attempt *attempt, struct call *call, const stru
         } else {
                 count = roster_take(roster, store, store_owner(store, partition), &job->position, names, LIMIT_DELIVER_USERS);
         }
-        store_call_key(call, KEY_CONV, attempt->conv);
+        store_call_key(call, KEY_CONV_HEAD, attempt->conv);
+        store_call_key(call, KEY_LOG, attempt->conv);
         store_call_key(call, KEY_MEMBERS, attempt->conv);
         receipt_add_keys(call, names, count);
-        store_call_arg_channels(call, partition);
         store_call_arg(call, attempt->conv);
         store_call_arg_text(call, roster->version);
         store_call_arg_int(call, attempt->fanout->inbox_max);
-        store_call_arg_int(call, (int64_t)job->count);
         for (size_t i = 0; i < job->count; i++) {
                 store_call_arg(call, job->marks[i].user);
                 store_call_arg_int(call, (int64_t)job->marks[i].delivered);
                 store_call_arg_int(call, (int64_t)job->marks[i].read);
         }
-        receipt_add_names(call, names, count);
 }
 
 /* Members of other owners and further groups: a receipt lost here by a crash is made good by the next one. */
 static void receipt_tell_rest(struct receipt_job *job, const struct redisReply *mark[3]) {
         struct fanout *fanout = job->attempt.fanout;
-        unsigned partition = partition_of(job->attempt.conv), home = store_owner(fanout->store, partition);
+        unsigned home = store_owner(fanout->store, partition_of(job->attempt.conv));
         for (unsigned owner = 0; owner < store_owners(fanout->store); owner++) {
                 uint32_t position = owner == home ? job->position : 0;
                 struct slice names[LIMIT_DELIVER_USERS];
                 size_t count;
                 while ((count = roster_take(job->attempt.roster, fanout->store, owner, &position, names, LIMIT_DELIVER_USERS)) > 0) {
                         struct call *call = store_call(fanout->store, "tell_receipt");
-                        receipt_add_keys(call, names, count);
-                        store_call_arg_channels(call, owner == home ? partition : partition_of(names[0]));
+                        for (size_t i = 0; i < count; i++)
+                                receipt_add_keys(call, names + i, 1);
                         store_call_arg(call, job->attempt.conv);
                         store_call_arg(call, store_text(mark[0]));
                         store_call_arg_int(call, store_int(mark[1]));
                         store_call_arg_int(call, store_int(mark[2]));
                         store_call_arg_int(call, fanout->inbox_max);
-                        receipt_add_names(call, names, count);
                         if (store_call_send(call, NULL, NULL))
                                 log_debug("A receipt did not reach everyone; the next one will.");
                 }

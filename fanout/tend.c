@@ -346,7 +346,7 @@ bool tend_parse_key(struct slice key, const char *prefix, char *ret_letter, stru
                 return false;
         char letter = rest.ptr[1];
         struct slice id = { rest.ptr + 3, rest.len - 3 };
-        if ((letter != 'u' && letter != 'c') || partition != partition_of(id))
+        if ((letter != 'u' && letter != 'C') || partition != partition_of(id))
                 return false;
         *ret_letter = letter;
         *ret_id = id;
@@ -400,7 +400,7 @@ static void tend_walk(struct tend *tend) {
                         buf_add_char(&pattern, '\\');
                 buf_add_char(&pattern, *c);
         }
-        buf_add_text(&pattern, ":{*}:[cu]:*");
+        buf_add_text(&pattern, ":{*}:[Cu]:*");
         struct call *call = store_call(tend->fanout->store, "walk");
         store_call_key_in(call, KEY_STORE, 0, SLICE("store"));
         store_call_arg_text(call, tend->next);

@@ -1,28 +1,30 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- b1_append: stores one entry and brings it to the members' inboxes.
 --
--- KEYS  conv, log, ops, then head of each name, then inbox of each name
--- ARGV  conv, mv, digest of (from, op), session, options, said, names …, plan (what to push, JSON; '' none)
---         options  <kind> <which of the names sent it; 0 none> <trusted> <complete> <inbox_max> <log_max> <due>
---                  trusted 1: the backend, which need not be a member; complete 1: the names are all members; due: see due.lua
+-- KEYS  log, ops, inbox of each of some users, head of each, head of the conversation
+-- ARGV  conv, mv, digest of (from, op), session, options, said, plan (what to push, JSON; may be left out)
+--         options  <kind> <which of the users sent it; 0 none> <trusted> <complete> <inbox_max> <log_max> <due>
+--                  trusted 1: the backend, which need not be a member; complete 1: they are all members; due: see due.lua
 --         said     <kind> <ref> <from> <device> <op> \n <body>: the entry, but for its time
 -- gives 'ok <seq> <at>' | 'ok <seq> <at> <pt>' (some are left to deliver to: b1_deliver) | 'ok <seq> <at> channel' (nobody is to) |
 --       'dup <seq> <at>' | {'members', mv, names} | {'err', code}
 --
--- Every key and argument, and every part of an answer, costs Redis as much as ten lines of this: hence the packed ones.
+-- Every key and argument, every part of an answer, and every text that is made costs Redis as much as ten lines of this.
 --
 -- append#1  The same digest never makes a second entry (while it is remembered: limits OPS_REMEMBERED, OPS_AGE_MS).
 -- append#2  Nothing is written unless the answer is 'ok'.
--- append#3  If not all members were named, the entry is on the pending set until all deliveries are confirmed.
+-- append#3  If not all members were among the users, the entry is on the pending set until all deliveries are confirmed.
 -- append#4  An edit, deletion or reaction is of a message that is there and not deleted; see state_refuses().
 -- append#5  An entry of a channel goes to no inbox, and needs no member list: it is published to the nodes that follow.
-local OPS_MAX, OPS_AGE_MS = 10000, 604800000
+-- append#6  An entry's time is not before that of the one before, should the clock be set back by less than AT_BACK_MS; but for what was
+--           before the library was loaded.
+local OPS_MAX, OPS_DAYS, AT_BACK_MS = 10000, 7, 3600000
 
 local append_options = memo(function(packed)
   local kind, sender, trusted, complete, inbox_max, log_max, due = string.match(packed, '^(%S+) (%d+) (%d) (%d) (%d+) (%d+) (.*)$')
   return {
-    kind = kind, sender = tonumber(sender), trusted = trusted == '1', complete = complete == '1',
-    inbox_max = tonumber(inbox_max), log_max = tonumber(log_max), due = due,
+    is_message = kind == 'message', kind = kind, sender = tonumber(sender), trusted = trusted == '1', complete = complete == '1',
+    inbox_max = tonumber(inbox_max), log_max = tonumber(log_max), due = due_wanted(due),
   }
 end)
 
@@ -31,108 +33,144 @@ local function said_of(said)
   return string.match(said, '^%S+ (%S*) (%S*)')
 end
 
--- The generation of ops gives way to the next one; that before it is forgotten.
-local function turn_ops(conv_key, ops_key, ops_old_key, now)
+local latest, latest_text = 0, '0' -- time of the latest entry of any conversation
+
+local function entry_at(now)
+  if now ~= latest and (now > latest or latest - now > AT_BACK_MS) then
+    latest, latest_text = now, text(now)
+  end
+  return latest_text
+end
+
+-- The answer to an op that is entry seq already. Is the entry gone, it was there before the first that is left.
+local function append_repeated(log_key, seq)
+  local entry = log_entry(log_key, seq) or log_split(redis.call('LINDEX', log_key, 0) or '')
+  return 'dup ' .. seq .. ' ' .. (string.match(entry, '^%d+') or text(now_ms()))
+end
+
+-- Is it time for a new generation of ops? One that began on day d lasts to the end of day d + OPS_DAYS, and then OPS_DAYS more as the one before.
+local function ops_turn(ops_key, shape, seq, now)
+  return now / DAY_MS - shape.ops >= OPS_DAYS + 1 or (seq % 64 == 0 and redis.call('HLEN', ops_key) >= OPS_MAX)
+end
+
+-- A new generation of ops begins; if there is one, it becomes the one before, and that before it is forgotten. Gives what the conversation's
+-- head is to say.
+local function ops_begin(ops_key, shape, now)
+  local day, old = math.floor(now / DAY_MS), shape.old
   -- Of a conversation that was silent for two ages there is nothing left to keep.
-  if redis.call('EXISTS', ops_key) == 1 then
+  if shape.ops and redis.call('EXISTS', ops_key) == 1 then
+    local ops_old_key = key_beside(ops_key, 'O')
     redis.call('RENAME', ops_key, ops_old_key)
-    redis.call('PEXPIRE', ops_old_key, OPS_AGE_MS)
-    redis.call('HSET', conv_key, 'ob', text(now + OPS_AGE_MS))
+    redis.call('PEXPIRE', ops_old_key, text(OPS_DAYS * DAY_MS))
+    old = day + OPS_DAYS + 1
+  end
+  return { ops = day, old = old }
+end
+
+-- What is kept of the states of messages, once there are any, of entry seq.
+local function append_state(log_key, shape, options, ref, id, seq)
+  local conv_key = key_beside(log_key, 'c')
+  if options.is_message then
+    redis.call('HSET', conv_key, 'lm', id)
+    return
+  end
+  state_note(log_key, key_beside(log_key, 's'), options.kind, ref, id, options.log_max)
+  if options.kind == 'delete' then
+    erase_later(conv_key, ref)
+  end
+  if not shape.states then
+    redis.call('HSET', conv_key, 'lm', text(seq - 1)) -- all before it are messages
   end
 end
 
 register_batchable('b1_append', function(keys, args)
-  local conv_key, log_key, ops_key = keys[1], keys[2], keys[3]
-  local conv, digest, said, options = args[1], args[3], args[6], append_options(args[5])
-  local count = (#keys - 3) / 2
-  local plan = args[7 + count]
-  local h = redis.call('HMGET', conv_key, 'kind', 'seq', 'mv', 'at', 'oa', 'lm', 'pt', 'ob', 'tc')
-  if not h[1] then
+  local call = redis.call
+  local conv, digest, options, count = args[1], args[3], append_options(args[5]), (#keys - 3) / 2
+  local log_key, ops_key, head_key, plan = keys[1], keys[2], keys[#keys], args[7] or ''
+  local heads = call('MGET', unpack(keys, 3 + count, #keys))
+  local base, mv, shape = conv_split(heads[count + 1])
+  if not shape.kind then
     return { 'err', 'not_found' }
   end
-  local is_channel, is_present, is_message = h[1] == 'channel', h[3] == args[2], options.kind == 'message'
-  local named = is_present and options.sender > 0 -- the names are members, as long as the list is the present one
+  local is_channel, is_present, is_message = shape.kind == 'channel', mv == args[2], options.is_message
+  local named = is_present and options.sender > 0 -- the users are members, as long as the list is the present one
   local ref, from
   if not named or not is_message then
-    ref, from = said_of(said)
+    ref, from = said_of(args[6])
   end
-  if not options.trusted and not named and redis.call('HEXISTS', key_beside(conv_key, 'm'), from) == 0 then
+  if not options.trusted and not named and call('HEXISTS', key_beside(log_key, 'm'), from) == 0 then
     return { 'err', 'forbidden' }
   end
 
-  local now, began = now_ms(), h[5]
-  local seq = h[2] + 1
-  local id = text(seq)
-  local turns = began and (now - began >= OPS_AGE_MS or (seq % 64 == 0 and redis.call('HLEN', ops_key) >= OPS_MAX))
-  local seen = h[8] and now - h[8] < 0 and redis.call('HGET', key_beside(conv_key, 'O'), digest)
-  local noted = false
-  if not seen and began then
-    if is_message and not turns and (is_channel or is_present) then -- nothing refuses it now: asked and noted in one
-      noted = redis.call('HSETNX', ops_key, digest, id) == 1
-    end
-    seen = not noted and redis.call('HGET', ops_key, digest)
+  local now, fits = now_ms(), is_channel or is_present
+  local seen = shape.old and now / DAY_MS < shape.old and call('HGET', key_beside(log_key, 'O'), digest)
+  if not seen and not (fits and is_message) then -- nothing else refuses a message: it is asked for as it is noted
+    seen = call('HGET', ops_key, digest)
   end
   if seen then
-    local entry = log_entry(log_key, seen)
-    return 'dup ' .. seen .. ' ' .. (entry and string.match(entry, '^%d+') or h[4] or 0)
+    return append_repeated(log_key, seen)
   end
-  local states_key = not is_message and key_beside(conv_key, 's')
-  local code = states_key and state_refuses(log_key, key_beside(conv_key, 'm'), states_key, options.kind, ref, from, options.trusted)
+  local code = not is_message and
+    state_refuses(log_key, key_beside(log_key, 'm'), key_beside(log_key, 's'), options.kind, ref, from, options.trusted)
   if code then
     return { 'err', code }
   end
-  if not is_channel and not is_present then
-    return stale(conv_key, key_beside(conv_key, 'm'))
+  if not fits then
+    return stale(mv, key_beside(log_key, 'm'))
   end
 
-  local at = h[4] and h[4] - now > 0 and h[4] or now_text(now)
-  if turns then
-    turn_ops(conv_key, ops_key, key_beside(conv_key, 'O'), now)
-    began = nil
+  local at = entry_at(now)
+  local entry = at .. ' ' .. args[6]
+  local length = call('RPUSH', log_key, log_join(entry, plan))
+  local seq, changes = base + length
+  local id = text(seq)
+  if not shape.ops or ops_turn(ops_key, shape, seq, now) then
+    seen = call('HGET', ops_key, digest)
+    changes = not seen and ops_begin(ops_key, shape, now)
   end
-  if began then
-    redis.call('HSET', conv_key, 'seq', id, 'at', at)
-  else
-    redis.call('HSET', conv_key, 'seq', id, 'at', at, 'oa', text(now))
+  if seen or call('HSETNX', ops_key, digest, id) == 0 then
+    call('RPOP', log_key)
+    return append_repeated(log_key, seen or call('HGET', ops_key, digest))
   end
-  if not noted then
-    redis.call('HSET', ops_key, digest, id)
-  end
-  if not began then
+  if changes then
     -- A conversation that falls silent forgets its ops by itself, after two ages.
-    redis.call('PEXPIRE', ops_key, 2 * OPS_AGE_MS)
+    call('PEXPIRE', ops_key, text((2 * OPS_DAYS + 1) * DAY_MS))
   end
-  local entry = at .. ' ' .. said
-  log_add(log_key, seq, entry, plan, options.log_max)
-  if states_key then
-    state_note(log_key, states_key, options.kind, ref, id, options.log_max)
-    if options.kind == 'delete' then
-      erase_later(conv_key, ref)
+  if not is_message or shape.states then
+    append_state(log_key, shape, options, ref, id, seq)
+    if not shape.states then
+      changes = changes or {}
+      changes.states = 1
     end
-    if not h[6] then
-      redis.call('HSET', conv_key, 'lm', h[2]) -- all before it are messages
-    end
-  elseif h[6] then
-    redis.call('HSET', conv_key, 'lm', id)
+  end
+  local marked = shape.pt
+  if not is_channel and not options.complete and not marked then
+    marked = seq - 1
+    changes = changes or {}
+    changes.pt = marked
+  end
+  local drop = length - options.log_max
+  if drop > LOG_SLACK then
+    call('LTRIM', log_key, text(drop), -1)
+  end
+  if changes or drop > LOG_SLACK then
+    conv_write(head_key, drop > LOG_SLACK and base + drop or base, mv, shape, changes)
   end
 
-  local channels, counters = channels_of(conv_key)
   if is_channel then
-    publish_followers(conv_key, channels, counters, 'C', id .. ' ' .. conv .. ' ' .. entry)
+    publish_followers(key_beside(log_key, 'c'), 'C', id .. ' ' .. conv .. ' ' .. entry)
     return 'ok ' .. id .. ' ' .. at .. ' channel'
   end
-
-  local targets, due, marked = {}, due_wanted(options.due), h[7]
-  local class = due and h[9] and is_message and plan == '' and math.min(due.class, tonumber(h[9])) or due and due.class
-  if not options.complete and not marked then
-    marked = h[2]
-    redis.call('HSET', conv_key, 'pt', marked)
+  local due = options.due
+  local class = due and due.class
+  if due and shape.class and is_message and plan == '' then
+    class = math.min(class, shape.class)
   end
-  fan_message(keys, 3, args, 6, count, conv, id, options.sender, options.inbox_max, targets, class, due, tonumber(marked or nil))
-  publish_all(channels, counters, targets, 'M', id .. ' ' .. conv .. ' ' .. args[4], entry)
+  local message = message_of('M', id .. ' ' .. conv .. ' ' .. args[4], entry)
+  fan_message(heads, keys, 2, count, conv, id, options.sender, options.inbox_max, message, class, due, marked)
   if options.complete then
     return 'ok ' .. id .. ' ' .. at
   end
-  redis.call('ZADD', key_parts(conv_key) .. 'w:', text(now), 'm ' .. id .. ' ' .. conv)
-  return 'ok ' .. id .. ' ' .. at .. ' ' .. marked
+  call('ZADD', key_parts(log_key) .. 'w:', text(now), 'm ' .. id .. ' ' .. conv)
+  return 'ok ' .. id .. ' ' .. at .. ' ' .. text(marked)
 end)

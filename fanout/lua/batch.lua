@@ -1,10 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- b1_batch: calls that came together, one after the other, each as if it were alone; but what they publish to a node goes to it as
--- one message, by one counter:
---
---      Z <counter> \n <letter> 0 <rest> 0xff <letter> 0 <rest> 0xff …
---
--- (All of it is UTF-8, where 0xff is no byte: RFC 3629 section 1. To tell lengths instead would cost as much as a command.)
+-- b1_batch: calls that came together, one after the other, each as if it were alone; but what they tell a node goes to it as one message.
 --
 -- KEYS  of all calls, in their order
 -- ARGV  channels, counters (of any partition of this owner), then for each call: '<function> <how many keys> <how many arguments>', arguments
@@ -17,36 +12,21 @@ local batch_call = memo(function(packed)
   return { fn = batchable[name], keys = tonumber(key_count), args = tonumber(arg_count) }
 end)
 
-local function batch_run(keys, args, out)
-  local key, at = 1, 3
+local function batch_run(keys, args)
+  local out, key, at = {}, 1, 3
   while at <= #args do
     local call = batch_call(args[at])
     local ok, answer = pcall(call.fn, { unpack(keys, key, key + call.keys - 1) }, { unpack(args, at + 1, at + call.args) })
-    redis.set_repl(redis.REPL_ALL) -- whatever a failed call left behind
     if not ok then
+      redis.set_repl(redis.REPL_ALL) -- whatever a failed call left behind
       answer = type(answer) == 'table' and answer or { err = tostring(answer) }
     end
     out[#out + 1] = answer
     key, at = key + call.keys, at + 1 + call.args
   end
-end
-
-local function batch_publish(channels, counters, said)
-  for node, pieces in pairs(said) do
-    pieces[1] = 'Z ' .. text(count_message(counters .. node)) .. '\n'
-    redis.call('SPUBLISH', channels .. node, table.concat(pieces))
-  end
+  return out
 end
 
 redis.register_function('b1_batch', function(keys, args)
-  local out = {}
-  batch = { said = {}, channels = args[1], counters = args[2] }
-  local ok, failure = pcall(batch_run, keys, args, out)
-  local said = batch.said
-  batch = nil
-  batch_publish(args[1], args[2], said)
-  if not ok then
-    error(failure)
-  end
-  return out
+  return tell_of(args[1], args[2], batch_run, keys, args)
 end)

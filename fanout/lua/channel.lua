@@ -7,7 +7,8 @@
 --            nodes that were killed do not add up. (SPUBLISH counts the listeners of this server, which has them all.)
 
 -- Publishes one numbered message to each node that follows.
-local function publish_followers(conv_key, channels, counters, letter, rest)
+local function publish_followers(conv_key, letter, rest)
+  local channels, counters = channels_of(conv_key)
   local subs, kept, gone = redis.call('HGET', conv_key, 'subs') or '', {}, false
   for node in string.gmatch(subs, '%S+') do
     local counter = (tonumber(redis.call('GET', counters .. node)) or 0) + 1
@@ -24,8 +25,8 @@ local function publish_followers(conv_key, channels, counters, letter, rest)
 end
 
 -- What the nodes know of a channel and its members is old: they ask again (b1_follow).
-local function tell_followers(conv_key, channels, counters, conv)
-  publish_followers(conv_key, channels, counters, 'D', conv)
+local function tell_followers(conv_key, conv)
+  publish_followers(conv_key, 'D', conv)
 end
 
 local function has_node(subs, node)
@@ -40,29 +41,30 @@ register_freeing('b1_follow', function(keys, args)
   if redis.call('HGET', keys[4], 'epoch') ~= args[3] then
     return { 'err', 'unavailable' }
   end
-  local h = redis.call('HMGET', keys[1], 'kind', 'epoch', 'seq', 'public', 'subs')
-  if not h[1] then
+  local base, mv, shape = conv_read(keys[1])
+  if not shape.kind then
     return { 'err', 'not_found' }
   end
-  if h[1] ~= 'channel' then
+  if shape.kind ~= 'channel' then
     return { 'err', 'no_channel' }
   end
-  if h[2] ~= args[3] then
-    redis.call('HSET', keys[1], 'epoch', args[3])
+  local h = redis.call('HMGET', keys[1], 'public', 'subs')
+  local is_public, subs = h[1] == '1', h[2] or ''
+  if shape.epoch ~= args[3] then
+    conv_write(conv_head_key(keys[1]), base, mv, shape, { epoch = args[3] })
   end
-  local keep = args[2] == '1' or h[4] == '1'
-  local seq = tonumber(h[3])
-  local out = { 'ok', args[3], seq, log_first(keys[3]) or seq + 1, h[4] == '1' and 1 or 0 }
+  local keep = args[2] == '1' or is_public
+  local out = { 'ok', args[3], log_seq(keys[3], base), base + 1, is_public and 1 or 0 }
   for i = 4, #args do
-    local may = h[4] == '1' or redis.call('HEXISTS', keys[2], args[i]) == 1
+    local may = is_public or redis.call('HEXISTS', keys[2], args[i]) == 1
     keep = keep or may
     out[#out + 1] = may and 1 or 0
   end
   if not keep then
     return { 'err', 'forbidden' }
   end
-  if not has_node(h[5] or '', args[1]) then
-    redis.call('HSET', keys[1], 'subs', h[5] and h[5] ~= '' and h[5] .. ' ' .. args[1] or args[1])
+  if not has_node(subs, args[1]) then
+    redis.call('HSET', keys[1], 'subs', subs ~= '' and subs .. ' ' .. args[1] or args[1])
   end
   return out
 end)
@@ -88,15 +90,15 @@ end)
 redis.register_function{
   function_name = 'b1_replay',
   callback = function(keys, args)
-    local h = redis.call('HMGET', keys[1], 'epoch', 'seq', 'lm')
-    if not h[1] then
+    local base, _, shape = conv_read(keys[1])
+    if not shape.kind then
       return { 'err', 'not_found' }
     end
-    local out, size = { 'ok', h[1], tonumber(h[2]) }, 0
-    local first, entries = log_range(keys[2], args[1] + 1, tonumber(args[2]))
+    local out, size = { 'ok', shape.epoch, log_seq(keys[2], base) }, 0
+    local first, entries = log_range(keys[2], args[1] + 1, tonumber(args[2]), base)
     for i, entry in ipairs(entries) do
       local seq = first + i - 1
-      entry = h[3] and redacted(keys[3], seq, entry) or entry
+      entry = shape.states and redacted(keys[3], seq, entry) or entry
       size = size + #entry
       if i > 1 and size > tonumber(args[3]) then
         break

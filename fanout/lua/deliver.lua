@@ -1,19 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
--- b1_deliver: the second half of append, for members whom the first call did not name (other slots, large groups), and the
+-- b1_deliver: the second half of append, for members who were not among those of the first call (other slots, large groups), and the
 -- sweeper's repair. May be repeated at will.
 --
--- KEYS  head of each name, then inbox of each name
--- ARGV  channels, counters, conv, seq, session, entry (as in the log), inbox_max, due (see due.lua), pt (of the conversation, see lua#3),
---       names …
-redis.register_function('b1_deliver', function(keys, args)
-  local seq, entry, count = args[4], args[6], #keys / 2
-  local from = string.match(entry, '^%S+ %S+ %S* (%S*)')
-  local targets, due, sender = {}, due_wanted(args[8]), 0
-  for i = 1, count do
-    sender = args[9 + i] == from and i or sender
-  end
-  fan_message(keys, 0, args, 9, count, args[3], seq, sender, tonumber(args[7]), targets, due and due.class, due, tonumber(args[9]))
-  publish_all(args[1], args[2], targets, 'M', seq .. ' ' .. args[3] .. ' ' .. args[5], entry)
+-- KEYS  inbox of each of some users, then head of each
+-- ARGV  conv, seq, session, entry (as in the log), inbox_max, due (see due.lua), pt (of the conversation, see lua#3), which of the users sent it (0 none)
+register_telling('b1_deliver', function(keys, args)
+  local conv, seq, due, count = args[1], args[2], due_wanted(args[6]), #keys / 2
+  local message = message_of('M', seq .. ' ' .. conv .. ' ' .. args[3], args[4])
+  local heads = redis.call('MGET', unpack(keys, 1 + count, 2 * count))
+  fan_message(heads, keys, 0, count, conv, seq, tonumber(args[8]), tonumber(args[5]), message, due and due.class, due, tonumber(args[7]))
   return 0
 end)
 
@@ -47,8 +42,8 @@ redis.register_function{
   callback = function(keys, args)
     local entry = log_entry(keys[2], args[1])
     entry = entry and redacted(keys[4], args[1], entry) or ''
-    local h = redis.call('HMGET', keys[1], 'mv', 'pt')
-    return { h[1] or '0', redis.call('HKEYS', keys[3]), entry, h[2] or '' }
+    local _, mv, shape = conv_read(keys[1])
+    return { mv, redis.call('HKEYS', keys[3]), entry, shape.pt and text(shape.pt) or '' }
   end,
   flags = { 'no-writes' },
 }

@@ -36,13 +36,14 @@ redis.register_function{
   function_name = 'b1_fetch',
   callback = function(keys, args)
     local out, size, bytes = {}, 0, tonumber(args[1])
-    local key, has_states = 1, {} -- asked once for each conversation of the page
+    local key, has_states, bases = 1, {}, {} -- asked once for each conversation of the page
     for i = 1, (#args - 1) / 2 do
       local value
       local what, which = args[i * 2], args[i * 2 + 1]
       if what == 'm' then
-        local states_key = keys[key + 1]
-        value = log_entry(keys[key], which) or ''
+        local log_key, states_key = keys[key], keys[key + 1]
+        bases[log_key] = bases[log_key] or log_base(log_key)
+        value = log_entry(log_key, which, bases[log_key]) or ''
         if has_states[states_key] == nil then
           has_states[states_key] = redis.call('EXISTS', states_key) == 1
         end

@@ -4,33 +4,74 @@
 -- Anew, too, when the keys are of a layout that we do not read.
 -- KEYS store, nodes   ARGV a random epoch, the epoch known so far, node, when its lease was renewed as far as the store told it
 -- gives the epoch
-local STORE_LAYOUT = '2' -- rises with the meaning of a key; 1, of which the store said nothing: see store_convert()
+local STORE_LAYOUT = '3' -- rises with the meaning of a key; 1, of which the store said nothing: see store_convert()
 
--- Layout 1 had what the head of an inbox says in the user's hash. All users at once, some 15 us each: whoever delivers reads the heads alone.
-local function store_convert(store_key)
+-- Every key of one letter; it may come twice.
+local function store_walk(store_key, letter, visit)
   local prefix = string.gsub(string.match(store_key, '^[^{]*'), '[%*%?%[%]\\]', '\\%0')
   local from = '0'
   repeat
-    local step = redis.call('SCAN', from, 'MATCH', prefix .. '{*}:u:*', 'COUNT', 1000)
+    local step = redis.call('SCAN', from, 'MATCH', prefix .. '{*}:' .. letter .. ':*', 'COUNT', 1000)
     from = step[1]
-    for _, user_key in ipairs(step[2]) do
-      local h = string.match(user_key, '^[^{]*{%d+}:u:') and redis.call('HMGET', user_key, 'base', 'pd', 'nodes') or {}
-      if h[1] or h[2] or h[3] then
-        head_write(key_beside(user_key, 'h'), tonumber(h[1]) or 0, h[2], h[3] or '')
-        if h[2] then
-          redis.call('HSET', user_key, 'reg', '1')
-        end
-        redis.call('HDEL', user_key, 'base', 'pd', 'nodes')
+    for _, key in ipairs(step[2]) do
+      if string.match(key, '^[^{]*{%d+}:(%a+):') == letter then
+        visit(key)
       end
     end
   until from == '0'
 end
 
+-- Layout 1 had what the head of an inbox says in the user's hash.
+local function store_convert_user(user_key)
+  local h = redis.call('HMGET', user_key, 'base', 'pd', 'nodes')
+  if h[1] or h[2] or h[3] then
+    head_write(key_beside(user_key, 'h'), tonumber(h[1]) or 0, h[2], h[3] or '')
+    if h[2] then
+      redis.call('HSET', user_key, 'reg', '1')
+    end
+    redis.call('HDEL', user_key, 'base', 'pd', 'nodes')
+  end
+end
+
+-- Layout 2 had what the head of a conversation says in its hash, with the seq and the times of ops, and base in front of the log. A hub of
+-- then may have written to a store of today that it took for a new one: what was there keeps its seq and its versions (change#2, change#3).
+local function store_convert_conv(conv_key)
+  local h = redis.call('HMGET', conv_key, 'mv', 'seq', 'kind', 'oa', 'ob', 'pt', 'tc', 'lm', 'epoch')
+  if not h[1] then
+    return
+  end
+  local head_key, log_key = conv_head_key(conv_key), key_beside(conv_key, 'l')
+  local base_before, mv_before = conv_read(conv_key)
+  local base = tonumber(string.match(redis.call('LINDEX', log_key, 0) or '', '^%d+$')) -- entries have spaces
+  if base then
+    redis.call('LPOP', log_key)
+  end
+  base = math.max(base or h[2] - redis.call('LLEN', log_key), base_before)
+  conv_write(head_key, base, text(math.max(h[1], mv_before)), {}, {
+    kind = h[3], ops = h[4] and math.floor(h[4] / DAY_MS) - 1, -- its ops go after 14 days, not 15
+    old = h[5] and math.floor(h[5] / DAY_MS) + 1, pt = h[6], class = h[7], states = h[8] and 1, epoch = h[9],
+  })
+  if h[3] then
+    redis.call('HDEL', conv_key, 'mv', 'seq', 'kind', 'at', 'oa', 'ob', 'pt', 'tc', 'epoch')
+  else -- deleted
+    redis.call('PEXPIRE', head_key, redis.call('PTTL', conv_key))
+    redis.call('DEL', conv_key)
+  end
+end
+
+-- All at once, some 15 us each: after that nobody looks in the old places.
+local function store_convert(store_key, layout)
+  if not layout then
+    store_walk(store_key, 'u', store_convert_user)
+  end
+  store_walk(store_key, 'c', store_convert_conv)
+end
+
 register_freeing('b1_store', function(keys, args)
   local h = redis.call('HMGET', keys[1], 'epoch', 'layout')
   local epoch, at, layout = h[1], tonumber(args[4]), h[2]
-  if epoch and not layout then
-    store_convert(keys[1])
+  if epoch and (not layout or layout == '2') then
+    store_convert(keys[1], layout)
     layout = STORE_LAYOUT
     redis.call('HSET', keys[1], 'layout', layout)
   end
@@ -88,31 +129,26 @@ end)
 
 -- b1_cast: something ephemeral to the members who are here now; written nowhere, counted nowhere.
 -- (Not flagged no-writes: Redis refuses to publish from such a function.)
--- KEYS conv, members, then head of each name   ARGV channels, conv, from, mv, letter, header, body, names …
--- gives {'ok', how many nodes} | {'members', mv, names} | {'err', code}
+-- KEYS head of the conversation, members, then head of each of some users   ARGV from, mv, letter, header, body
+-- gives {'ok'} | {'members', mv, names} | {'err', code}
 register_batchable('b1_cast', function(keys, args)
-  local h = redis.call('HMGET', keys[1], 'kind', 'mv')
-  if not h[1] then
+  local _, mv, shape = conv_split(redis.call('GET', keys[1]))
+  if not shape.kind then
     return { 'err', 'not_found' }
   end
-  if h[1] == 'channel' then
+  if shape.kind == 'channel' then
     return { 'err', 'channel' }
   end
-  if redis.call('HEXISTS', keys[2], args[3]) == 0 then
+  if redis.call('HEXISTS', keys[2], args[1]) == 0 then
     return { 'err', 'forbidden' }
   end
-  if h[2] ~= args[4] then
-    return stale(keys[1], keys[2])
+  if mv ~= args[2] then
+    return stale(mv, keys[2])
   end
-  local targets, nodes = {}, 0
-  local heads = #keys > 2 and redis.call('MGET', unpack(keys, 3)) or {}
-  for i, packed in ipairs(heads) do
-    local _, _, nodes = head_split(packed)
-    address(targets, nodes, args[7 + i], 0)
+  local message = message_of(args[3], args[4], args[5])
+  for i, packed in ipairs(#keys > 2 and redis.call('MGET', unpack(keys, 3)) or {}) do
+    local _, _, _, list = head_split(packed)
+    tell(list, message, keys[2 + i], 0)
   end
-  for node, list in pairs(targets) do
-    nodes = nodes + 1
-    redis.call('SPUBLISH', args[1] .. node, args[5] .. ' 0 ' .. args[6] .. '\n' .. table.concat(list, ' ') .. '\n' .. args[7])
-  end
-  return { 'ok', nodes }
+  return { 'ok' }
 end, register_freeing)

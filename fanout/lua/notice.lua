@@ -50,32 +50,32 @@ end
 -- b1_notify: stores one notification and brings it to its user's inbox.
 --
 -- KEYS  head, inbox, notices, notice_times, push
--- ARGV  channels, counters, user, op, priority, ttl_ms (0: none), collapse ('' none), size, content and plan, inbox_max, notices_max, age_ms,
+-- ARGV  op, priority, ttl_ms (0: none), collapse ('' none), size, content and plan, inbox_max, notices_max, age_ms,
 --       due (class and delay; '' nothing is pushed: see due.lua), first_ms and steps (of its escalation, see push.lua; '' none)
 -- gives {'ok', n, at} | {'dup', n, at}
 --
 -- notify#1  The same op never makes a second one while it is remembered.
 -- notify#2  At most notices_max are remembered, none longer than age_ms; what is forgotten before a device took it becomes a gap.
 -- notify#3  A later one with the same collapse key replaces the one before, unless some device has acknowledged that.
-redis.register_function('b1_notify', function(keys, args)
-  local notices, times, op, collapse = keys[3], keys[4], args[4], args[7]
+register_telling('b1_notify', function(keys, args)
+  local notices, times, op, collapse = keys[3], keys[4], args[1], args[4]
   local known = notice_state(notices, op)
   if known then
     return { 'dup', tonumber(known.n), tonumber(known.at) }
   end
   local now = now_ms()
-  for _, old in ipairs(redis.call('ZRANGE', times, '-inf', text(now - tonumber(args[12])), 'BYSCORE', 'LIMIT', 0, 16)) do
+  for _, old in ipairs(redis.call('ZRANGE', times, '-inf', text(now - tonumber(args[9])), 'BYSCORE', 'LIMIT', 0, 16)) do
     notice_forget(notices, times, old)
   end
-  if redis.call('ZCARD', times) >= tonumber(args[11]) then
+  if redis.call('ZCARD', times) >= tonumber(args[8]) then
     notice_forget(notices, times, redis.call('ZRANGE', times, 0, 0)[1])
   end
 
   local at = text(now)
-  local till = args[6] == '0' and '0' or text(now + tonumber(args[6]))
+  local till = args[3] == '0' and '0' or text(now + tonumber(args[3]))
   local head_key = keys[1]
-  local base, old_pd, nodes = head_read(head_key)
-  local n, to = push(keys[2], base, tonumber(args[10]), 'x ' .. at .. ' ' .. op)
+  local base, old_pd, nodes, list = head_read(head_key)
+  local n, to = push(keys[2], base, tonumber(args[7]), 'x ' .. at .. ' ' .. op)
   if collapse ~= '' then
     local before = redis.call('HGET', notices, 'c:' .. collapse)
     local s = before and notice_state(notices, before)
@@ -85,29 +85,27 @@ redis.register_function('b1_notify', function(keys, args)
     end
     redis.call('HSET', notices, 'c:' .. collapse, op)
   end
-  redis.call('HSET', notices, 'n:' .. op, table.concat({ at, till, args[5], args[8], collapse }, ' ') .. '\n' .. args[9])
+  redis.call('HSET', notices, 'n:' .. op, table.concat({ at, till, args[2], args[5], collapse }, ' ') .. '\n' .. args[6])
   notice_write(notices, op, { n = text(n), at = at, till = till, delivered = '0', read = '0', replaced = '' })
   redis.call('ZADD', times, at, op)
   -- A user who gets no more of them is forgotten as a whole.
-  redis.call('PEXPIRE', notices, args[12])
-  redis.call('PEXPIRE', times, args[12])
+  redis.call('PEXPIRE', notices, args[9])
+  redis.call('PEXPIRE', times, args[9])
 
-  local due, pd = due_wanted(args[13]), old_pd
+  local due, pd = due_wanted(args[10]), old_pd
   if due and pd then
-    pd = due_raise(head_key, args[3], pd, nodes, due.class, due.delay, now) or pd
+    pd = due_raise(head_key, pd, nodes, due.class, due.delay, now) or pd
   end
-  if due and args[15] ~= '' then
-    local first = now + tonumber(args[14])
-    redis.call('HSET', keys[5], 'e:' .. op, text(first) .. ' ' .. text(due.class) .. ' 0 0\n' .. args[15])
-    pd = due_raise(head_key, args[3], pd or '0', '', due.class, 0, first) or pd
+  if due and args[12] ~= '' then
+    local first = now + tonumber(args[11])
+    redis.call('HSET', keys[5], 'e:' .. op, text(first) .. ' ' .. text(due.class) .. ' 0 0\n' .. args[12])
+    pd = due_raise(head_key, pd or '0', '', due.class, 0, first) or pd
   end
   if pd ~= old_pd or to ~= base then
     head_write(head_key, to, pd, nodes)
   end
 
-  local targets = {}
-  address(targets, nodes, args[3], n)
-  publish_all(args[1], args[2], targets, 'X', at .. ' ' .. args[5] .. ' ' .. op, string.sub(args[9], 1, tonumber(args[8])))
+  tell(list, message_of('X', at .. ' ' .. args[2] .. ' ' .. op, string.sub(args[6], 1, tonumber(args[5]))), keys[2], n)
   return { 'ok', n, now }
 end)
 

@@ -256,10 +256,10 @@ redis.register_function{
     if args[2] ~= '0' then
       local left = { entries = tonumber(args[2]), bytes = 1048576 }
       for k = 3 + count * 4, #keys, 3 do
-        local h = redis.call('HMGET', keys[k], 'kind', 'seq')
+        local base, _, shape = conv_read(keys[k])
         local role, _, read = member_of(redis.call('HGET', keys[k + 2], user))
-        if role and h[1] and h[1] ~= 'channel' then
-          badge = badge + count_unread(keys[k + 1], user, read, tonumber(h[2]), left)
+        if role and shape.kind and shape.kind ~= 'channel' then
+          badge = badge + count_unread(keys[k + 1], user, read, base, log_seq(keys[k + 1], base), left)
         end
       end
       local ops = redis.call('ZRANGE', keys[2], -64, -1)
@@ -507,7 +507,7 @@ redis.register_function('b1_push_replay', function(keys, args)
   local head_key = key_beside(keys[1], 'h')
   local base, pd, nodes = head_read(head_key)
   pd = pd or '0'
-  head_write(head_key, base, due_raise(head_key, user, pd, '', 1, 0, now_ms()) or pd, nodes)
+  head_write(head_key, base, due_raise(head_key, pd, '', 1, 0, now_ms()) or pd, nodes)
   redis.call('HDEL', keys[4], args[1])
   redis.call('ZREM', keys[5], args[1])
   return { 'ok' }

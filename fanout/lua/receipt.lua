@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- b1_receipt: raises watermarks of members of one conversation, and tells all its members.
 --
--- KEYS  conv, members, then head, inbox and receipts of each name
--- ARGV  channels, counters, conv, mv, inbox_max, how many marks, user delivered read …, names …
+-- KEYS  head of the conversation, log, members, then inbox of each of some users, receipts of each, head of each
+-- ARGV  conv, mv, inbox_max, user delivered read …
 -- gives {'ok', user, delivered, read …} (those that rose) | {'members', mv, names} | {'err', code}
 --
 -- receipt#1  Watermarks only rise, never above the conversation's seq, and delivered is never below read.
@@ -26,20 +26,20 @@ local function mark_member(packed, seq, delivered, read)
 end
 
 register_batchable('b1_receipt', function(keys, args)
-  local h = redis.call('HMGET', keys[1], 'seq', 'mv', 'kind')
-  if not h[3] then
+  local base, mv, shape = conv_split(redis.call('GET', keys[1]))
+  if not shape.kind then
     return { 'err', 'not_found' }
   end
-  if h[3] == 'channel' then
+  if shape.kind == 'channel' then
     return { 'err', 'channel' }
   end
-  local seq, count = tonumber(h[1]), tonumber(args[6])
+  local seq = log_seq(keys[2], base)
   local out, rose, members = { 'ok' }, {}, {}
   local marked = {} -- user -> as this call has it: two devices of a user may be named
-  for i = 7, 4 + count * 3, 3 do
+  for i = 4, #args, 3 do
     local user = args[i]
-    local role, delivered, read = mark_member(marked[user] or redis.call('HGET', keys[2], user), seq, tonumber(args[i + 1]), tonumber(args[i + 2]))
-    if not role and count == 1 then
+    local role, delivered, read = mark_member(marked[user] or redis.call('HGET', keys[3], user), seq, tonumber(args[i + 1]), tonumber(args[i + 2]))
+    if not role and #args == 6 then
       return { 'err', delivered }
     end
     if role and read then
@@ -57,31 +57,27 @@ register_batchable('b1_receipt', function(keys, args)
   if #rose == 0 then
     return out
   end
-  if h[2] ~= args[4] then
-    return stale(keys[1], keys[2])
+  if mv ~= args[2] then
+    return stale(mv, keys[3])
   end
-  redis.call('HSET', keys[2], unpack(members))
-  local targets = {}
-  fan_receipts(keys, 3, args, 7 + count * 3, args[3], rose, tonumber(args[5]), targets)
-  publish_all(args[1], args[2], targets, 'R', args[3] .. ' ' .. table.concat(rose, ' '), '')
+  redis.call('HSET', keys[3], unpack(members))
+  fan_receipts(keys, 3, (#keys - 3) / 3, args[1], rose, tonumber(args[3]))
   return out
 end)
 
 -- b1_tell_receipt: the rest of the members, as in b1_deliver. Calls may overtake each other: what is not above what a member was told
 -- is not told.
--- KEYS head, inbox, receipts of each name   ARGV channels, counters, conv, user, delivered, read, inbox_max, names …
-redis.register_function('b1_tell_receipt', function(keys, args)
-  local targets = {}
-  local marks, sum = args[5] .. ' ' .. args[6], tonumber(args[5]) + tonumber(args[6])
-  for i = 8, #args do
-    local k = (i - 8) * 3
-    local packed = redis.call('HGET', keys[k + 3], args[3] .. ' ' .. args[4])
+-- KEYS inbox, receipts and head of each   ARGV conv, user, delivered, read, inbox_max
+register_telling('b1_tell_receipt', function(keys, args)
+  local conv, user, inbox_max = args[1], args[2], tonumber(args[5])
+  local marks, sum = args[3] .. ' ' .. args[4], tonumber(args[3]) + tonumber(args[4])
+  for k = 1, #keys, 3 do
+    local packed = redis.call('HGET', keys[k + 1], conv .. ' ' .. user)
     local delivered, read = string.match(packed or '', '^%d+ (%d+) (%d+)$')
-    local is_member = redis.call('HEXISTS', key_beside(keys[k + 1], 'u'), 'c:' .. args[3]) == 1
+    local is_member = redis.call('HEXISTS', key_beside(keys[k], 'u'), 'c:' .. conv) == 1
     if is_member and (not delivered or tonumber(delivered) + tonumber(read) < sum) then
-      fan_receipts({ keys[k + 1], keys[k + 2], keys[k + 3] }, 1, { args[i] }, 1, args[3], { args[4], marks }, tonumber(args[7]), targets)
+      fan_receipts(keys, k - 1, 1, conv, { user, marks }, inbox_max)
     end
   end
-  publish_all(args[1], args[2], targets, 'R', args[3] .. ' ' .. args[4] .. ' ' .. marks, '')
   return 0
 end)

@@ -4,7 +4,7 @@
 -- In the states hash of a conversation:
 --   <seq>   <seq of the deletion, or 0> <number of edits> <seqs of the latest edits>
 --   r<seq>  <seqs of the latest reactions>
--- The conversation's field lm (seq of its latest message) is there once it has a state; without it nobody looks here.
+-- The conversation's field lm (seq of its latest message) is there once it has a state, which its head tells; without it nobody looks here.
 --
 -- state#1  The body of a deleted message and of its edits is given to nobody, whichever way it is asked for. Such an entry is
 --          its header and "\n": a body is never empty otherwise.
@@ -56,7 +56,7 @@ end
 -- Drops what nobody can ask for any more. Four at random for each one that is written: in the long run no more than a quarter is
 -- of entries that the log has lost, and no call ever looks at all of them.
 local function forget_states(log_key, states_key)
-  local first = log_first(log_key) or 0
+  local first = log_base(log_key) + 1
   local some = redis.call('HRANDFIELD', states_key, 4, 'WITHVALUES')
   for i = 1, #some, 2 do
     local deleted = string.byte(some[i]) ~= 114 and tonumber(string.match(some[i + 1], '^%d+')) or 0 -- 'r'

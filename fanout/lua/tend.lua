@@ -192,16 +192,16 @@ redis.register_function{
   flags = { 'no-writes' },
 }
 
-local function tend_at(log_key, seq)
-  local entry = log_entry(log_key, text(seq))
+local function tend_at(log_key, base, seq)
+  local entry = log_entry(log_key, seq, base)
   return entry and tonumber(string.match(entry, '^%d+'))
 end
 
 -- The first entry of a log that is not older than oldest, or the one after high if that is older, too. Ids have no hole (lua#1).
-local function tend_cut(log_key, low, high, oldest)
+local function tend_cut(log_key, base, low, high, oldest)
   while low <= high do
     local middle = math.floor((low + high) / 2)
-    if (tend_at(log_key, middle) or 0) < oldest then
+    if (tend_at(log_key, base, middle) or 0) < oldest then
       low = middle + 1
     else
       high = middle - 1
@@ -210,19 +210,19 @@ local function tend_cut(log_key, low, high, oldest)
   return low
 end
 
--- Drops the entries up to seq that are older than oldest. Returns 1 if there are more of them.
-local function tend_log(log_key, states_key, at, seq, upto, oldest)
-  local low = log_first(log_key)
-  if not low or (tend_at(log_key, low) or oldest) >= oldest then
+-- Drops the entries up to upto that are older than oldest. Returns 1 if there are more of them.
+local function tend_log(log_key, states_key, base, seq, upto, oldest)
+  if base == seq or (tend_at(log_key, base, base + 1) or oldest) >= oldest then
     return 0
   end
-  if at < oldest and upto >= seq then
-    redis.call('UNLINK', log_key, states_key)
+  if upto >= seq and (tend_at(log_key, base, seq) or oldest) < oldest then
+    log_cut(log_key, seq + 1)
+    redis.call('UNLINK', states_key)
     return 0
   end
-  local cut = tend_cut(log_key, low, math.min(low + TEND_STEP - 1, upto), oldest)
+  local cut = tend_cut(log_key, base, base + 1, math.min(base + TEND_STEP, upto), oldest)
   log_cut(log_key, cut)
-  return cut > low + TEND_STEP - 1 and 1 or 0
+  return cut > base + TEND_STEP and 1 or 0
 end
 
 -- b1_tend_convs: drops from logs what is too old, and what is nobody's use any more.
@@ -233,17 +233,18 @@ register_freeing('b1_tend_convs', function(keys, args)
   local now, out, age_ms = now_ms(), {}, tonumber(args[1])
   for k = 1, #keys, 5 do
     local conv_key, log_key = keys[k], keys[k + 1]
-    local h = redis.call('HMGET', conv_key, 'kind', 'seq', 'at', 'er')
-    local seq, at, more = tonumber(h[2]) or 0, tonumber(h[3]) or 0, 0
+    local base, mv, shape = conv_read(conv_key)
+    local seq, more = log_seq(log_key, base), 0
     local upto = tonumber(args[2 + (k - 1) / 5]) or seq
-    if h[1] and age_ms > 0 then
-      more = tend_log(log_key, keys[k + 2], at, seq, upto, now - age_ms)
+    if shape.kind and age_ms > 0 then
+      more = tend_log(log_key, keys[k + 2], base, seq, upto, now - age_ms)
     end
     local has_log = redis.call('EXISTS', log_key)
-    if has_log == 0 and h[3] and at < now and redis.call('EXISTS', keys[k + 3], keys[k + 4]) == 0 then
-      redis.call('HDEL', conv_key, 'at', 'oa', 'ob', 'lm', 'er') -- times and marks of what is gone
+    if has_log == 0 and shape.kind and redis.call('EXISTS', keys[k + 3], keys[k + 4]) == 0 and (shape.ops or shape.states) then
+      redis.call('HDEL', conv_key, 'lm', 'er') -- marks of what is gone
+      conv_write(conv_head_key(conv_key), seq, mv, shape, { ops = false, old = false, states = false })
     end
-    out[#out + 1] = { h[1] or '', seq, has_log, more, h[4] and 1 or 0 }
+    out[#out + 1] = { shape.kind or '', seq, has_log, more, redis.call('HEXISTS', conv_key, 'er') }
   end
   return out
 end)

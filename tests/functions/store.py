@@ -14,6 +14,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 STORE, NODES = 'b:{0}:store:store', 'b:{0}:nodes:'
 CHANNELS, COUNTERS = 'b:{0}:node:', 'b:{0}:n:'
+CONV_HEAD = ['base', 'mv', 'kind', 'ops', 'old', 'pt', 'class', 'states', 'epoch']
 PATIENCE_S = 20
 
 
@@ -111,6 +112,20 @@ class Server:
         shutil.rmtree(self.folder)
 
 
+def events(message):
+    """'Z' taken apart: '<letter> <counter, 0 behind the first> <header> \\n <user n user n …> \\n <body>' of each."""
+    head, rest = message.split('\n', 1)
+    out, counter = [], head.split(' ')[1]
+    for event in rest.split('\udcff')[1:]:
+        letter, event = event.split(' ', 1)
+        header, event = event.split('\n', 1)
+        body, users = event.split('\udcfe')
+        users = ' '.join(word.split(':', 3)[3] if i % 2 == 0 else word for i, word in enumerate(users.strip(' ').split(' ')))
+        out.append('%s %s %s\n%s\n%s' % (letter, counter, header, users, body))
+        counter = '0'
+    return out
+
+
 class Node:
     """A hub worker as the store sees it: its channel."""
 
@@ -119,14 +134,14 @@ class Node:
         self.link('SSUBSCRIBE', CHANNELS + name)
 
     def messages(self, server):
-        """All that was published until now."""
+        """All that was published until now, events of users as events() has them."""
         server.link('SPUBLISH', CHANNELS + self.name, 'end')
         out = []
         while True:
             text = self.link.read()[2]
             if text == 'end':
                 return out
-            out.append(text)
+            out += events(text) if text[:2] == 'Z ' else [text]
 
     def close(self):
         self.link.close()
@@ -166,8 +181,8 @@ class Store:
 
     def change(self, conv, version, changes, names, kind='', public='', tell=1, inbox_max=1000, template=''):
         flat = [word for change in changes for word in change]
-        answer = self.call('change', [key('c', conv), key('m', conv)] + self.pairs(names), CHANNELS, COUNTERS, conv, self.versions[version],
-                           kind, public, 'ce', inbox_max, tell, template, len(changes), *flat, *names)
+        answer = self.call('change', [key(letter, conv) for letter in 'cml'] + self.pairs(names), conv, self.versions[version], kind,
+                           public, 'ce', inbox_max, tell, template, len(changes), *flat, *names)
         return ['ok', self.counted(str(answer[1]))] if answer[0] == 'ok' else self.with_counted(answer)
 
     def make(self, conv, *names, kind='group'):
@@ -176,16 +191,16 @@ class Store:
         assert answer[0] == 'ok', answer
 
     def delete(self, conv, version, names):
-        return self.call('delete', [key(letter, conv) for letter in 'cmloOs'] + self.pairs(names), CHANNELS, COUNTERS, conv,
-                         self.versions[version], 1000, *names)
+        return self.call('delete', [key(letter, conv) for letter in 'cmloOs'] + self.pairs(names), conv, self.versions[version], 1000,
+                         *names)
 
     def append_call(self, conv, sender, op, names, version=1, body='1', kind='message', ref='', trusted=0, inbox_max=1000, log_max=1000,
                     complete=1, session='s', digest=None, due='', plan=''):
         """The keys and the arguments."""
         options = '%s %d %d %d %d %d %s' % (kind, names.index(sender) + 1 if sender in names else 0, trusted, complete, inbox_max, log_max, due)
         said = '%s %s %s dev %s\n%s' % (kind, ref, sender, op, body)
-        return ([key(letter, conv) for letter in 'clo'] + self.pairs(names, 'h') + self.pairs(names, 'i'),
-                [conv, self.versions[version], digest or sender + op, session, options, said, *names, plan])
+        return ([key(letter, conv) for letter in 'lo'] + self.pairs(names, 'i') + self.pairs(names, 'h') + [key('C', conv)],
+                [conv, self.versions[version], digest or sender + op, session, options, said, *([plan] if plan else [])])
 
     def append(self, *args, **options):
         keys, args = self.append_call(*args, **options)
@@ -197,24 +212,24 @@ class Store:
         return answer if not isinstance(answer, str) else [int(word) if word.isdigit() else word for word in answer.split(' ')]
 
     def deliver(self, conv, seq, sender, names, inbox_max=1000, session='s', body='1', due='', marked=0):
-        return self.call('deliver', self.pairs(names, 'h') + self.pairs(names, 'i'), CHANNELS, COUNTERS, conv, seq, session,
-                         '7 message  %s dev op\n%s' % (sender, body), inbox_max, due, marked, *names)
+        return self.call('deliver', self.pairs(names, 'i') + self.pairs(names, 'h'), conv, seq, session,
+                         '7 message  %s dev op\n%s' % (sender, body), inbox_max, due, marked, names.index(sender) + 1 if sender in names else 0)
 
     def receipts(self, conv, marks, names, version=1):
         """marks: (user, delivered, read) …"""
         flat = [word for mark in marks for word in mark]
-        return self.with_counted(self.call('receipt', [key('c', conv), key('m', conv)] + self.pairs(names, 'hir'), CHANNELS, COUNTERS, conv,
-                                           self.versions[version], 1000, len(marks), *flat, *names))
+        return self.with_counted(self.call('receipt', [key('C', conv), key('l', conv), key('m', conv)] + [
+            key(letter, name) for letter in 'irh' for name in names], conv, self.versions[version], 1000, *flat))
 
     def receipt(self, conv, user, delivered, read, names, version=1):
         return self.receipts(conv, [(user, delivered, read)], names, version)
 
     def tell_receipt(self, conv, user, delivered, read, names):
-        return self.call('tell_receipt', self.pairs(names, 'hir'), CHANNELS, COUNTERS, conv, user, delivered, read, 1000, *names)
+        return self.call('tell_receipt', self.pairs(names, 'irh'), conv, user, delivered, read, 1000)
 
     def cast(self, conv, sender, names, version=1, letter='T', header='h', body=''):
-        return self.with_counted(self.call('cast', [key('c', conv), key('m', conv)] + self.pairs(names, 'h'), CHANNELS, conv, sender,
-                                           self.versions[version], letter, header, body, *names))
+        return self.with_counted(self.call('cast', [key('C', conv), key('m', conv)] + self.pairs(names, 'h'), sender,
+                                           self.versions[version], letter, header, body))
 
     def follow(self, conv, node, *users, keep=0, store_epoch=None):
         epoch = store_epoch or self.call('store', [STORE, key('nodes', '')], 'ue', '', '', 0)
@@ -233,16 +248,33 @@ class Store:
         packed = self.link('HGET', key('m', conv), user)
         return packed and packed.split(' ')
 
+    def conv_head(self, conv):
+        """CONV_HEAD, all as text."""
+        return (self.link('GET', key('C', conv)) or '0 0 - - - - - - -').split(' ')
+
+    def base(self, conv):
+        return int(self.conv_head(conv)[0])
+
     def log(self, conv):
         """(seq, entry) of all that is in the log, without what is to be pushed."""
-        base, *entries = self.link('LRANGE', key('l', conv), 0, -1) or ['0']
-        return [(int(base) + i, entry.split('\n', 1)[1] if entry[0] == '{' else entry) for i, entry in enumerate(entries, 1)]
+        entries = self.link('LRANGE', key('l', conv), 0, -1)
+        return [(self.base(conv) + i, entry.split('\n', 1)[1] if entry[0] == '{' else entry) for i, entry in enumerate(entries, 1)]
 
     def cut(self, conv, first):
         """Drops the entries before first, one of which there is."""
-        log = key('l', conv)
-        self.link('LTRIM', log, first - 1 - int(self.link('LINDEX', log, 0)), -1)
-        self.link('LSET', log, 0, first - 1)
+        self.link('LTRIM', key('l', conv), first - 1 - self.base(conv), -1)
+        self.set_conv_head(conv, base=first - 1)
+
+    def drain(self, conv):
+        """Drops all entries."""
+        self.cut(conv, self.base(conv) + self.link('LLEN', key('l', conv)) + 1)
+
+    def set_conv_head(self, conv, **words):
+        """Other ops (or what is named) in the head of a conversation."""
+        head = self.conv_head(conv)
+        for name, value in words.items():
+            head[CONV_HEAD.index(name)] = str(value)
+        self.link('SET', key('C', conv), ' '.join(head))
 
     # ---- inboxes ----
 
@@ -268,7 +300,7 @@ class Store:
 
     def attach(self, user, device, session, node='n1', flags='o', epoch='', cursor=0, devices_max=64, again=0, store_epoch='ue', opened=0, told=0):
         if self.link('HGET', STORE, 'epoch') != store_epoch:
-            self.link('HSET', STORE, 'epoch', store_epoch, 'layout', 2)
+            self.link('HSET', STORE, 'epoch', store_epoch, 'layout', 3)
         return self.call('attach', self.pairs([user], 'uid') + [STORE, key('push', user), key('h', user)], CHANNELS, COUNTERS, user, device, node, session, flags, store_epoch, epoch,
                          cursor, devices_max, again, opened, told)
 

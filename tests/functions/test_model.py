@@ -16,19 +16,20 @@ STEPS = int(os.environ.get('BELFRY_STEPS', '3000'))
 USERS = ['ann', 'bob', 'carl', 'dora']
 CONVS = ['c1', 'c2', 'c3']
 NODES = ['n1', 'n2']
-INBOX_MAX = 30
+INBOX_MAX, LOG_MAX, LOG_SLACK = 30, 40, 64
 
 FAULTS = [  # file, text, by: what a slip of the pen could be
-    ('due.lua', 'for missing = last + 1, seq - 1 do', 'for missing = last + 2, seq - 1 do'),
-    ('due.lua', 'if last and last < seq then', 'if last and last <= seq then'),
-    ('due.lua', "redis.call('HSET', user_key, field, text(seq))", ''),
-    ('common.lua', 'return base + length, base + drop', 'return base + length, base'),
-    ('common.lua', "local counter = redis.call('INCR', counter_key)", "local counter = redis.call('GET', counter_key) or 1"),
-    ('append.lua', "local seq = h[2] + 1", "local seq = h[2] + (h[2] == '40' and 2 or 1)"),
-    ('append.lua', "noted = redis.call('HSETNX', ops_key, digest, id) == 1", 'noted = true'),
-    ('append.lua', "redis.call('HSET', conv_key, 'pt', marked)", ''),
-    ('due.lua', "local n, to = push(inbox_key, base, inbox_max, i == sender", "local n, to = push(inbox_key, 0, inbox_max, i == sender"),
-    ('log.lua', "redis.call('LPUSH', log_key, text(seq - 1))", "redis.call('LPUSH', log_key, id or '1')"),
+    ('fan.lua', 'for missing = last + 1, seq - 1 do', 'for missing = last + 2, seq - 1 do'),
+    ('fan.lua', 'if last and last < seq then', 'if last and last <= seq then'),
+    ('fan.lua', "redis.call('HSET', user_key, field, text(seq))", ''),
+    ('fan.lua', 'return base + drop', 'return base'),
+    ('tell.lua', "local counter = redis.call('INCR', counter_key)", "local counter = redis.call('GET', counter_key) or 1"),
+    ('append.lua', 'local seq, changes = base + length', 'local seq, changes = base + length + (length == 40 and 1 or 0)'),
+    ('append.lua', "call('HSETNX', ops_key, digest, id) == 0", "call('HSETNX', ops_key, digest, id) == 2"),
+    ('append.lua', "call('RPOP', log_key)", ''),
+    ('append.lua', 'changes.pt = marked', ''),
+    ('append.lua', 'drop > LOG_SLACK and base + drop or base', 'base'),
+    ('fan.lua', 'tell(list, message, inbox_key, base + length)', 'tell(list, message, inbox_key, length)'),
     ('receipt.lua', 'read = math.max(old_read, read)', ''),
     ('inbox.lua', 'low = math.min(low, tonumber(at))', 'low = math.max(low, tonumber(at))'),
     ('inbox.lua', "head_write(head_key, low, pd, nodes)", "head_write(head_key, low - 1, pd, nodes)"),
@@ -148,7 +149,7 @@ class Model:
         names = sorted(members) if whole else self.some(sorted(members))
         stale = self.chance.random() < 0.1
         answer = self.store.append(conv, sender, op, names, version=self.version[conv] + (9 if stale else 0), complete=int(whole),
-                                   inbox_max=INBOX_MAX)
+                                   inbox_max=INBOX_MAX, log_max=LOG_MAX)
         known = self.sent[conv].get((sender, op))
         if sender not in members:
             demand(answer == ['err', 'forbidden'], 'append', answer)
@@ -243,7 +244,7 @@ class Model:
             link.send('HGETALL', key('d', user))
             link.send('GET', key('h', user))
         for conv in CONVS:
-            link.send('LINDEX', key('l', conv), 0)
+            link.send('GET', key('C', conv))
             link.send('LLEN', key('l', conv))
             link.send('HGETALL', key('m', conv))
         replies = [link.read() for _ in range(4 * len(USERS) + 3 * len(CONVS))]
@@ -252,8 +253,8 @@ class Model:
             self.check_user(user, as_map(fields), pointers, as_map(devices), head)
         del replies[:4 * len(USERS)]
         for i, conv in enumerate(CONVS):
-            base, length, members = replies[3 * i:3 * i + 3]
-            self.check_conv(conv, base, length, as_map(members))
+            head, length, members = replies[3 * i:3 * i + 3]
+            self.check_conv(conv, int(head.split(' ')[0]) if head else 0, length, as_map(members))
         for node in self.nodes:
             self.check_node(node)
         for letter, about, user, n in self.told:
@@ -294,14 +295,18 @@ class Model:
         self.reached[conv, user] = seq
 
     def check_conv(self, conv, base, length, members):
-        demand((base, length) == (('0', self.seq[conv] + 1) if self.seq[conv] else (None, 0)), 'lua#1', conv, base, length, self.seq[conv])
+        demand(base + length == self.seq[conv] and length >= min(self.seq[conv], LOG_MAX), 'lua#1', conv, base, length, self.seq[conv])
+        demand(base == 0 or length <= LOG_MAX + LOG_SLACK, 'the log is within its limit', conv, base, length)
         packed = {user: 'member %d %d' % tuple(marks) for user, marks in self.members[conv].items()}
         demand(members == packed, 'receipt#1', conv, members, packed)
 
     def check_node(self, node):
         for message in node.messages(self.server):
             letter, counter = message.split(' ', 2)[:2]
-            self.counters[node.name] += 1
+            if counter == '0':  # not the first of its message
+                counter = str(self.counters[node.name])
+            else:
+                self.counters[node.name] += 1
             demand(counter == str(self.counters[node.name]), 'lua#4: the counter does not rise by one', node.name, message)
             if letter in 'MRJ':
                 words = message.split('\n')[1].split(' ')

@@ -14,7 +14,7 @@ class Notice(Case):
         self.store.attach('bob', 'phone', 's1', epoch='ue')
 
     def notify(self, op, collapse='', ttl_ms=0, notices_max=100, content='"title":"é"', plan='"push":1', priority='high', due='', first_ms=0, steps=''):
-        return self.store.call('notify', self.store.pairs(['bob'], 'hixX') + [key('push', 'bob')], CHANNELS, COUNTERS, 'bob', op, priority, ttl_ms, collapse,
+        return self.store.call('notify', self.store.pairs(['bob'], 'hixX') + [key('push', 'bob')], op, priority, ttl_ms, collapse,
                                len(content.encode()), content + plan, 1000, notices_max, AGE_MS, due, first_ms, steps)
 
     def state(self, op):

@@ -52,7 +52,7 @@ class Push(Case):
 
     def notify(self, op, due='2 5000', first_ms=0, steps='', priority='normal'):
         content = '"title":"t"'
-        return self.store.call('notify', self.store.pairs(['bob'], 'hixX') + [key('push', 'bob')], CHANNELS, COUNTERS, 'bob', op, priority, 0,
+        return self.store.call('notify', self.store.pairs(['bob'], 'hixX') + [key('push', 'bob')], op, priority, 0,
                                '', len(content), content, 1000, 100, AGE_MS, due, first_ms, steps)
 
     def counted(self, limit=10):

@@ -231,12 +231,13 @@ static void do_ltrim(struct command *c) {
         lua_pushboolean(c->lua, 1);
 }
 
-/* LPUSH key value, LINDEX key index, LSET key index value: one value, an index from the start. */
-static void do_lpush(struct command *c) {
-        WORLD_DEMAND(c->argc == 3, "an LPUSH of another form");
-        push_int(c->lua, keyspace_insert(c->keys, c->argv[1], 0, c->argv[2]));
+/* Of something that is there, and without telling what. */
+static void do_rpop(struct command *c) {
+        keyspace_trim(c->keys, c->argv[1], 0, keyspace_length(c->keys, c->argv[1]) - 1);
+        lua_pushboolean(c->lua, 1);
 }
 
+/* LINDEX key index, LSET key index value: an index from the start. */
 static void do_lindex(struct command *c) {
         push_text(c->lua, keyspace_item(c->keys, c->argv[1], (size_t)to_int(c->argv[2])));
 }
@@ -344,7 +345,7 @@ static const struct {
 } commands[] = {
         { "HGET", do_hget },         { "HMGET", do_hmget },         { "HSET", do_hset },         { "RPUSH", do_rpush },
         { "ZRANGE", do_zrange },     { "LLEN", do_llen },           { "INCR", do_incr },         { "SPUBLISH", do_spublish },
-        { "HEXISTS", do_hexists },   { "TIME", do_time },           { "LPUSH", do_lpush },        { "LRANGE", do_lrange },
+        { "HEXISTS", do_hexists },   { "TIME", do_time },           { "RPOP", do_rpop },          { "LRANGE", do_lrange },
         { "HDEL", do_hdel },         { "HGETALL", do_hgetall },     { "HKEYS", do_hkeys },       { "HVALS", do_hvals },
         { "HLEN", do_hlen },         { "HSETNX", do_hsetnx },       { "LTRIM", do_ltrim },       { "LINDEX", do_lindex },
         { "LSET", do_lset },         { "SCAN", do_scan },           { "ZADD", do_zadd },         { "ZREM", do_zrem },         { "ZSCORE", do_zscore },

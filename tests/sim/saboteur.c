@@ -31,27 +31,42 @@ static struct shift *shifts;
 static char *held; /* a publication that waits for its successor */
 static size_t held_len;
 
-/* A publication taken apart: <letter> <counter> <header> \n <users> \n <body>. */
+/*
+ * A publication taken apart: "<letter> <counter> <header>" with \n and a body behind it, or with one event of users (lua/tell.lua)
+ * "Z <counter> \n 0xff <letter> <header> \n <body> 0xfe <users>". Of several events, which no plant touches, users is what is behind the first.
+ */
 struct parts {
-        struct slice letter, header, users, body;
+        bool of_users;
+        struct slice letter, header, body, users;
         long long counter;
 };
 
 static struct parts parts_of(struct slice message) {
-        struct parts parts;
-        parts.header = words_take(&message, '\n');
+        struct parts parts = { .header = words_take(&message, '\n') };
         parts.letter = words_take(&parts.header, ' ');
         parts.counter = (long long)words_uint(words_take(&parts.header, ' '));
-        parts.users = words_take(&message, '\n');
-        parts.body = message;
+        parts.of_users = slice_is(parts.letter, "Z");
+        if (parts.of_users) {
+                words_take(&message, '\xff');
+                parts.header = words_take(&message, '\n');
+                parts.letter = words_take(&parts.header, ' ');
+                parts.body = words_take(&message, '\xfe');
+                words_take(&message, ' ');
+                parts.users = message;
+        } else {
+                parts.body = message;
+        }
         return parts;
 }
 
 static char texts_of[SABOTEUR_MESSAGES][SABOTEUR_BYTES];
 
 static struct slice join(int i, const struct parts *parts, struct slice users) {
-        int len = snprintf(texts_of[i], SABOTEUR_BYTES, "%.*s %lld %.*s\n%.*s\n%.*s", (int)parts->letter.len, parts->letter.ptr, parts->counter,
-                           (int)parts->header.len, parts->header.ptr, (int)users.len, users.ptr, (int)parts->body.len, parts->body.ptr);
+        int len = parts->of_users ?
+                snprintf(texts_of[i], SABOTEUR_BYTES, "Z %lld\n\xff%.*s %.*s\n%.*s\xfe %.*s", parts->counter, (int)parts->letter.len, parts->letter.ptr,
+                         (int)parts->header.len, parts->header.ptr, (int)parts->body.len, parts->body.ptr, (int)users.len, users.ptr) :
+                snprintf(texts_of[i], SABOTEUR_BYTES, "%.*s %lld %.*s\n%.*s", (int)parts->letter.len, parts->letter.ptr, parts->counter,
+                         (int)parts->header.len, parts->header.ptr, (int)parts->body.len, parts->body.ptr);
         return (struct slice){ texts_of[i], (size_t)len };
 }
 
@@ -104,7 +119,7 @@ static size_t swap_messages(const struct parts *parts, struct slice message, str
         return 2;
 }
 
-/* The watermarks of "R n conv user delivered read" become those of long ago. */
+/* The watermarks of "R conv user delivered read" become those of long ago. */
 static struct slice lower_receipt(const struct parts *parts) {
         static char text[512];
         struct slice rest = parts->header, conv = words_take(&rest, ' '), user = words_take(&rest, ' ');
@@ -112,7 +127,7 @@ static struct slice lower_receipt(const struct parts *parts) {
         return (struct slice){ text, (size_t)len };
 }
 
-/* The session that sent "M n seq conv session" becomes another one. */
+/* The session that sent "M seq conv session" becomes another one. */
 static struct slice change_session(const struct parts *parts) {
         static char text[4096];
         struct slice rest = parts->header, seq = words_take(&rest, ' '), conv = words_take(&rest, ' ');
@@ -162,10 +177,9 @@ struct slice saboteur_counter(struct slice key, struct slice value, char *text, 
 
 /* ---- calls ---- */
 
-static struct redisReply *confirm_append(const struct slice *argv) {
-        struct slice seq = keyspace_field(server_keys(), argv[0], SLICE("seq"));
+static struct redisReply *confirm_append(size_t keys_count, const struct slice *argv) {
         char text[64];
-        int len = snprintf(text, sizeof(text), "ok %llu %lld", seq.ptr ? (unsigned long long)words_uint(seq) + 1 : 1, (long long)world_wall_ms());
+        int len = snprintf(text, sizeof(text), "ok %llu %lld", (unsigned long long)truth_seq(argv[keys_count]) + 1, (long long)world_wall_ms());
         return library_reply(REDIS_REPLY_STRING, 0, (struct slice){ text, (size_t)len }, 0);
 }
 
@@ -186,7 +200,7 @@ struct redisReply *saboteur_instead(struct slice name, size_t keys_count, size_t
         if (world.plant == PLANT_NONE)
                 return NULL;
         if (slice_is(name, "b1_append") && world_planted(PLANT_APPEND_FORGET, 20))
-                return confirm_append(argv);
+                return confirm_append(keys_count, argv);
         if (slice_is(name, "b1_append") && world.plant == PLANT_APPEND_TWICE && world_planted(PLANT_APPEND_TWICE, 2))
                 bytes_of(args[2])[0] = (char)world_chance(256);
         if (slice_is(name, "b1_ack") && world_planted(PLANT_ACK_SKIP, 3))

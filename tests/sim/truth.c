@@ -135,9 +135,14 @@ static void truth_on_append(const struct slice *args, const struct redisReply *r
         world_trace("the store: %s is %s %llu", stored->op, convs[conv], (unsigned long long)stored->seq);
 }
 
-static uint64_t truth_seq(int conv) {
-        struct slice seq = keyspace_field(server_keys(), server_key(KEY_CONV, truth_conv(conv)), SLICE("seq"));
-        return seq.ptr ? words_uint(seq) : 0;
+/* What its head says (lua/head.lua). */
+static uint64_t truth_log_base(struct slice conv) {
+        struct slice head = keyspace_get(server_keys(), server_key(KEY_CONV_HEAD, conv));
+        return head.ptr ? words_uint(head) : 0;
+}
+
+uint64_t truth_seq(struct slice conv) {
+        return truth_log_base(conv) + keyspace_length(server_keys(), server_key(KEY_LOG, conv));
 }
 
 static void truth_on_delete(struct slice conv_name) {
@@ -159,7 +164,7 @@ static void truth_on_change(struct slice conv_name) {
         for (int u = 0; u < TRUTH_USERS; u++) {
                 bool is_member = keyspace_field(server_keys(), server_key(KEY_MEMBERS, truth_conv(conv)), truth_user(u)).ptr != NULL;
                 if (is_member && truth.joined[conv][u] < 0)
-                        truth.joined[conv][u] = (int64_t)truth_seq(conv);
+                        truth.joined[conv][u] = (int64_t)truth_seq(truth_conv(conv));
                 else if (!is_member)
                         truth.joined[conv][u] = -1;
         }
@@ -173,9 +178,9 @@ void truth_after_call(struct slice name, size_t keys_count, size_t argc, const s
         if (slice_is(name, "b1_ack"))
                 truth_look_at_acks(keys_count / TRUTH_ACK_KEYS, argv, true);
         if (slice_is(name, "b1_delete") && slice_is(store_text(store_item(reply, 0)), "ok"))
-                truth_on_delete(args[2]);
+                truth_on_delete(args[0]);
         if (slice_is(name, "b1_change") || slice_is(name, "b1_delete"))
-                truth_on_change(args[2]);
+                truth_on_change(args[0]);
         else if ((slice_is(name, "b1_detach") || slice_is(name, "b1_prune")) && store_int(reply))
                 world_trace("the store: %.*s of %.*s %.*s", (int)name.len, name.ptr, (int)args[2].len, args[2].ptr, (int)args[3].len, args[3].ptr);
         else if (slice_is(name, "b1_leave"))
@@ -233,9 +238,8 @@ void truth_log(int conv, uint64_t *ret_first, uint64_t *ret_last) {
         *ret_first = *ret_last = 0;
         if (!length)
                 return;
-        uint64_t base = words_uint(keyspace_item(server_keys(), server_key(KEY_LOG, truth_conv(conv)), 0));
-        *ret_first = base + 1;
-        *ret_last = base + length - 1;
+        *ret_first = truth_log_base(truth_conv(conv)) + 1;
+        *ret_last = truth_seq(truth_conv(conv));
 }
 
 uint64_t truth_base(struct slice user) {

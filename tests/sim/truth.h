@@ -39,6 +39,8 @@ bool truth_find_op(struct slice op, int *ret_conv, uint64_t *ret_seq);
 int64_t truth_joined(int conv, int user);
 /* What is in the log now: from first to last; none: last is 0. */
 void truth_log(int conv, uint64_t *ret_first, uint64_t *ret_last);
+/* The conversation's seq. */
+uint64_t truth_seq(struct slice conv);
 /* The events of a user's inbox are those behind base, up to head. */
 uint64_t truth_base(struct slice user);
 uint64_t truth_head(struct slice user);

@@ -181,7 +181,7 @@ const world = [
   {
     say: 'redis holds NUMBER entries of CONV', eg: 'redis holds 0 entries of #room',
     do: (w, { number, conv }) => eventually(
-      async () => Math.max(await w.redisSize('LLEN', 'l', conv) - 1, 0) === number, // the first element is none
+      async () => (await w.redisSize('LLEN', 'l', conv)) === number,
       `${number} entries are left in the log of ${conv}`),
   },
   {

@@ -18,10 +18,11 @@ static const struct {
         const char *id;
 } rows[] = {
         { "b", "b:{150}:u:foo", 'u', "foo" },
-        { "b", "b:{197}:c:bar", 'c', "bar" },
-        { "two:", "two::{197}:c:bar", 'c', "bar" },
-        { "b", "b:{195}:c:123456789", 'c', "123456789" },
+        { "b", "b:{197}:C:bar", 'C', "bar" },
+        { "two:", "two::{197}:C:bar", 'C', "bar" },
+        { "b", "b:{195}:C:123456789", 'C', "123456789" },
         { "b", "b:{150}:i:foo", 0, NULL },       /* another kind */
+        { "b", "b:{197}:c:bar", 0, NULL },       /* not every conversation has it */
         { "b", "b:{150}:node:foo", 0, NULL },    /* a letter of several */
         { "b", "b:{151}:u:foo", 0, NULL },       /* another partition: not made by us */
         { "b", "bb:{150}:u:foo", 0, NULL },      /* another hub's */
