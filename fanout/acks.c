@@ -149,7 +149,7 @@ static void acks_take_receipts(const struct acks_job *job, const struct redisRep
         for (size_t i = 0; i < job->count; i++) {
                 struct slice user = { job->items[i].user, job->items[i].user_len };
                 if (acks_add_marks(&marks, user, store_text(store_item(reply, i))))
-                        return; /* as above */
+                        return; /* for want of memory: as acks_raise() says, the next ones make it good */
         }
         if (marks.len)
                 acks_raise(job->acks, (struct acks_mark *)(void *)marks.ptr, marks.len / sizeof(struct acks_mark));
