@@ -149,12 +149,12 @@ register_batchable('b1_append', function(keys, args)
     changes = changes or {}
     changes.pt = marked
   end
-  local drop = length - options.log_max
-  if drop > LOG_SLACK then
+  local drop = length > options.log_max + LOG_SLACK and length - options.log_max or 0
+  if drop > 0 then
     call('LTRIM', log_key, text(drop), -1)
   end
-  if changes or drop > LOG_SLACK then
-    conv_write(head_key, drop > LOG_SLACK and base + drop or base, mv, shape, changes)
+  if changes or drop > 0 then
+    conv_write(head_key, base + drop, mv, shape, changes)
   end
 
   if is_channel then

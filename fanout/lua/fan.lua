@@ -22,6 +22,16 @@ local function push(inbox_key, base, inbox_max, ...)
   return base + length, push_trim(inbox_key, base, length, inbox_max)
 end
 
+-- The same to an inbox whose head says packed, and that is written if it has to. Returns n of the last, and the nodes as a list.
+local function push_to(head_key, packed, inbox_key, inbox_max, ...)
+  local base, pd, nodes, list = head_split(packed)
+  local n, to = push(inbox_key, base, inbox_max, ...)
+  if to ~= base then
+    head_write(head_key, to, pd, nodes)
+  end
+  return n, list
+end
+
 -- Puts one pointer of any other kind than of an entry into the inboxes of users who are members, and tells message.
 -- keys: user and inbox of each, from key on.
 local function fan_pointer(keys, key, conv, pointer, inbox_max, message)
@@ -30,11 +40,7 @@ local function fan_pointer(keys, key, conv, pointer, inbox_max, message)
     local user_key, inbox_key = keys[k], keys[k + 1]
     if redis.call('HEXISTS', user_key, field) == 1 then
       local head_key = key_beside(user_key, 'h')
-      local base, pd, nodes, list = head_read(head_key)
-      local n, to = push(inbox_key, base, inbox_max, pointer)
-      if to ~= base then
-        head_write(head_key, to, pd, nodes)
-      end
+      local n, list = push_to(head_key, redis.call('GET', head_key), inbox_key, inbox_max, pointer)
       tell(list, message, inbox_key, n)
     end
   end
@@ -54,11 +60,7 @@ local function fan_receipts(keys, key, count, conv, rose, inbox_max)
   local heads = count > 0 and redis.call('MGET', unpack(keys, key + 2 * count + 1, key + 3 * count))
   for i = 1, count do
     local inbox_key = keys[key + i]
-    local base, pd, nodes, list = head_split(heads[i])
-    local n, to = push(inbox_key, base, inbox_max, unpack(pointers))
-    if to ~= base then
-      head_write(keys[key + 2 * count + i], to, pd, nodes)
-    end
+    local n, list = push_to(keys[key + 2 * count + i], heads[i], inbox_key, inbox_max, unpack(pointers))
     n = n - #pointers + 1
     for k = 2, #rose, 2 do
       fields[k] = text(n + k / 2 - 1) .. ' ' .. rose[k]

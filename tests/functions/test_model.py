@@ -28,7 +28,7 @@ FAULTS = [  # file, text, by: what a slip of the pen could be
     ('append.lua', "call('HSETNX', ops_key, digest, id) == 0", "call('HSETNX', ops_key, digest, id) == 2"),
     ('append.lua', "call('RPOP', log_key)", ''),
     ('append.lua', 'changes.pt = marked', ''),
-    ('append.lua', 'drop > LOG_SLACK and base + drop or base', 'base'),
+    ('append.lua', 'conv_write(head_key, base + drop,', 'conv_write(head_key, base,'),
     ('fan.lua', 'tell(list, message, inbox_key, base + length)', 'tell(list, message, inbox_key, length)'),
     ('receipt.lua', 'read = math.max(old_read, read)', ''),
     ('inbox.lua', 'low = math.min(low, tonumber(at))', 'low = math.max(low, tonumber(at))'),
