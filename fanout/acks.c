@@ -20,8 +20,10 @@
 enum {
         ACKS_CALL = 32,         /* devices of one call: some 0.3 ms of Redis, in which nobody else is served */
         ACKS_CALLS = 2,         /* under way: others' calls get in between */
-        ACKS_FEW = 32,          /* so many are sent in one flush even if that is all that wait */
-        ACKS_SPREAD = 10,       /* of more, such a part */
+        ACKS_WAIT_MS = 100,     /* between two portions while no more than ACKS_FEW wait */
+        ACKS_FEW = 32,          /* go as one */
+        ACKS_STEP_MS = 25,      /* between two portions of more */
+        ACKS_SPREAD_MS = 1000,  /* after which all that wait have gone */
         ACKS_MARKS_BYTES = 64 << 20, /* of one call: devices that come back after a long time and take all at once */
 };
 
@@ -42,7 +44,8 @@ struct acks {
         struct fanout *fanout;
         struct list waiting; /* struct ack, link: who waits longest is first */
         size_t count;        /* of waiting */
-        size_t quota;        /* of them, those that this flush is to send and has not */
+        size_t quota;        /* of them, those that the last flush was to send and has not */
+        uint64_t flushed_ms;
         unsigned calls;      /* under way */
         struct list jobs;    /* struct acks_job, link: to be repeated */
 };
@@ -248,9 +251,19 @@ void acks_take(struct acks *acks, struct ack *ack) {
         acks_send(acks, job);
 }
 
-void acks_flush(struct acks *acks) {
-        if (!store_is_up(acks->fanout->store))
+size_t acks_due(size_t waiting, uint64_t passed_ms) {
+        if (passed_ms < (waiting > ACKS_FEW ? ACKS_STEP_MS : ACKS_WAIT_MS))
+                return 0;
+        uint64_t least = ACKS_FEW * (passed_ms < ACKS_WAIT_MS ? passed_ms : ACKS_WAIT_MS) / ACKS_WAIT_MS;
+        uint64_t share = waiting * (passed_ms < ACKS_SPREAD_MS ? passed_ms : ACKS_SPREAD_MS) / ACKS_SPREAD_MS;
+        return share > least ? share : least;
+}
+
+void acks_flush(struct acks *acks, uint64_t now_ms) {
+        size_t due = acks_due(acks->count, now_ms - acks->flushed_ms);
+        if (!due || !store_is_up(acks->fanout->store))
                 return;
+        acks->flushed_ms = now_ms;
         struct list repeat;
         list_init(&repeat);
         list_splice(&repeat, &acks->jobs);
@@ -258,6 +271,6 @@ void acks_flush(struct acks *acks) {
                 list_remove(link);
                 acks_send(acks, LIST_CONTAINER(link, struct acks_job, link));
         }
-        acks->quota = acks->count / ACKS_SPREAD > ACKS_FEW ? acks->count / ACKS_SPREAD : ACKS_FEW;
+        acks->quota = due;
         acks_pump(acks);
 }

@@ -3,7 +3,8 @@
  * acks.h: brings acknowledgements to the store, coalesced, and raises the delivered watermarks they imply.
  *
  * 1. However often a session acknowledges while its turn has not come, one cursor is written. The more wait, the later it comes:
- *    with few at the next flush, with very many after ACKS_SPREAD flushes, a second; so the store's work is bounded, and even.
+ *    with few after 100 ms, with very many after a second; so the store's work is bounded. And it is even: many go in small portions, as all
+ *    else waits while the store takes one and the receipts it causes.
  * 2. An ack that could not be stored is repeated until it is; while the store is away, acks wait in their sessions.
  */
 #pragma once
@@ -34,5 +35,7 @@ void acks_note(struct acks *acks, struct ack *ack, uint64_t n);
 void acks_take(struct acks *acks, struct ack *ack);
 /* The store lost its past: what waits to be repeated was about other events. */
 void acks_forget(struct acks *acks);
-/* Sends what has come together: those that waited longest. Call it each 100 ms. */
-void acks_flush(struct acks *acks);
+/* Sends those that waited longest, of those that wait as many as acks_due() says. Call it in every turn of the loop, and each 100 ms at least. */
+void acks_flush(struct acks *acks, uint64_t now_ms);
+/* How many of those waiting are to be sent so long after some were last; 0: none yet. */
+size_t acks_due(size_t waiting, uint64_t passed_ms);

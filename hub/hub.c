@@ -143,10 +143,15 @@ void hub_tick(struct hub *hub) {
         hub->ticked_ms = now_ms;
         if (!hub->stalled)
                 wheel_advance(hub->wheel, now_ms);
-        acks_flush(hub->acks);
+        acks_flush(hub->acks, now_ms);
         if (++hub->ticks % (LEASE_TICK_MS / HUB_TICK_MS) == 0 && store_is_up(hub->fanout.store))
                 lease_tick(hub->lease);
         hub_tend(hub);
+}
+
+void hub_turn(struct hub *hub) {
+        acks_flush(hub->acks, uv_now(hub->loop));
+        store_turn(hub->fanout.store);
 }
 
 void hub_second(struct hub *hub, uint64_t now_ms) {

@@ -98,6 +98,8 @@ static inline bool hub_may_kill(struct hub *hub) {
 bool hub_is_stalled(bool was, uint64_t before_ms, uint64_t now_ms);
 /* Every HUB_TICK_MS: the timing wheel, acknowledgements, what grew old, (every fifth) the lease. */
 void hub_tick(struct hub *hub);
+/* The sockets of a turn of the loop were read: acknowledgements, and what the turn asked of the store, leave. */
+void hub_turn(struct hub *hub);
 /* Every second, with monotonic time: counters, the probe, the sweeper. */
 void hub_second(struct hub *hub, uint64_t now_ms);
 

@@ -161,7 +161,7 @@ static void worker_on_check(uv_check_t *check) {
         struct worker *worker = check->data;
         if (!worker->ending) {
                 gateway_read_on(&worker->hub);
-                store_turn(worker->hub.fanout.store);
+                hub_turn(&worker->hub);
         }
         /* A large audience is queued no faster than it is written, or everyone else's frames would stand behind it. */
         if (!worker->behind)

@@ -78,10 +78,13 @@ struct hub *sites_hub(int index) {
         return &sites[index].hub;
 }
 
+static bool sites_lives(const struct site *site) {
+        return site->state == SITE_RUNNING || site->state == SITE_DRAINING;
+}
+
 struct slice sites_node(int index) {
         const struct site *site = &sites[index];
-        bool lives = site->state == SITE_RUNNING || site->state == SITE_DRAINING;
-        return lives ? node_id(site->hub.fanout.node) : SLICE("");
+        return sites_lives(site) ? node_id(site->hub.fanout.node) : SLICE("");
 }
 
 int sites_sessions(struct slice user, struct slice device) {
@@ -230,10 +233,11 @@ static void sites_on_window(void *arg) {
 void sites_end_turn(void) {
         for (int i = 0; i < SITES; i++) {
                 struct site *site = &sites[i];
-                if (site->idle) {
-                        sites_enter(&site->loop);
+                sites_enter(&site->loop);
+                if (sites_lives(site) && site->frozen_us <= world.now_us)
+                        hub_turn(&site->hub);
+                else if (site->idle)
                         site->idle->idle_cb(site->idle);
-                }
                 if (site->state == SITE_NONE || list_is_empty(&site->hub.dirty) || site->frozen_us > world.now_us)
                         continue;
                 if (world_one_in(4))
