@@ -8,6 +8,8 @@
  *
  *   appetite#1  Who says less than half of that in a turn is not read again: for most messages that would be a call for nothing.
  *   appetite#2  Nobody is read more than LIMIT_READS times more in a turn.
+ *   appetite#3  If that brought nothing the last time, who sends one message now and then is left alone, until something is heard in two turns
+ *               behind each other: there is more to come then.
  */
 #pragma once
 #include <stdbool.h>
@@ -20,6 +22,8 @@ enum { APPETITE_READ_BYTES = 256 }; /* the main knob of memory: 1.6 KB a connect
 struct appetite {
         uint32_t turn;         /* of the loop, in which the connection was heard last; in it: */
         uint16_t reads;        /* how often it was read again */
+        bool fed;              /* it was, and nothing was heard since */
+        bool sated;            /* appetite#3 */
         uint32_t heard_bytes;  /* since it was last */
 };
 
