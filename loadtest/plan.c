@@ -20,6 +20,7 @@ enum {
         ERROR_BYTES = 200,
         AT_ONCE = 512, /* as many handshakes as a worker has at a time */
         AT_ONCE_LEAST = 16,
+        RATE_LEAST = 10, /* so that a second without a message does not happen by chance */
 };
 
 static const struct {
@@ -52,8 +53,8 @@ static const struct row rows[] = {
         { "--url", "URL", TEXT, AT(url), 0, 0, "ws://HOST:PORT/v1/ws or wss://…: the server." },
         { "--connections", "N", COUNT, AT(connections), 1, LIMIT_LOAD_CONNECTIONS, "Devices; 1,000 if not said." },
         { "--rate", "R", NUMBER, AT(rate), 0, 1e6,
-          "Messages a second over all, due at random times whatever the server does. 0: none; with fanout as fast as they come "
-          "back." },
+          "Messages a second over all, due at random times whatever the server does; if not said, a tenth of the devices and 10 at "
+          "least, and in idle none. 0: none; with fanout, and there if not said, as fast as they come back." },
         { "--duration", "S", COUNT, AT(duration_s), 1, LIMIT_LOAD_DURATION_S, "Seconds of load; 10 if not said." },
         { "--json", "FILE", TEXT, AT(json_path), 0, 0, "The report for programs." },
         { "--html", "FILE", TEXT, AT(html_path), 0, 0, "The report for people, with plots." },
@@ -214,6 +215,13 @@ static int check_processes(struct plan *plan) {
         return 0;
 }
 
+/* Who asks for a chat means one in which somebody speaks. */
+static double default_rate(const struct plan *plan) {
+        if (plan->scenario == SCENARIO_IDLE || plan->scenario == SCENARIO_FANOUT)
+                return 0;
+        return plan->connections > 10 * RATE_LEAST ? plan->connections / 10.0 : RATE_LEAST;
+}
+
 static int check(struct plan *plan) {
         if (!plan->url)
                 return refuse("--url is missing");
@@ -252,6 +260,7 @@ int plan_read(int argc, char *argv[], char *(*find_env)(const char *name), struc
                 .typing = 0.2,
                 .read = 0.1,
                 .asleep = 0.5,
+                .rate = -1,
                 .churn = -1,
                 .jwt_secret = find_env("BELFRY_JWT_SECRET"),
                 .api_key = find_env("BELFRY_API_KEY"),
@@ -267,6 +276,8 @@ int plan_read(int argc, char *argv[], char *(*find_env)(const char *name), struc
                 r = read_scenario(argv[1], &plan);
         for (int i = 2; r == 0 && i < argc; i++)
                 r = read_option(argc, argv, &i, &plan);
+        if (r == 0 && plan.rate < 0)
+                plan.rate = default_rate(&plan);
         if (r == 0)
                 r = check(&plan);
         if (r != 0)

@@ -73,6 +73,25 @@ static void a_storm_comes_back_at_once_and_others_in_turn(void **state) {
         assert_int_equal(plan.at_once, 7);
 }
 
+static void assert_rate(const char *line, double rate) {
+        struct plan plan;
+        const char *error = "";
+        if (read_line(line, find_env, &plan, &error) != 0)
+                fail_msg("%s: %s", line, error);
+        if (plan.rate != rate)
+                fail_msg("%s: %g messages a second, not %g", line, plan.rate, rate);
+}
+
+static void somebody_speaks_unless_it_is_to_be_quiet(void **state) {
+        assert_rate("chat --url ws://127.0.0.1:1/", 100);
+        assert_rate("storm --url ws://127.0.0.1:1/ --connections 25", 10);
+        assert_rate("mobile --url ws://127.0.0.1:1/ --connections 5000", 500);
+        assert_rate("slow --url ws://127.0.0.1:1/ --rate 3", 3);
+        assert_rate("chat --url ws://127.0.0.1:1/ --rate 0", 0);
+        assert_rate("idle --url ws://127.0.0.1:1/", 0);
+        assert_rate("fanout --url ws://127.0.0.1:1/", 0); /* flat out */
+}
+
 static void what_is_wrong_is_said(void **state) {
         static const struct {
                 const char *line, *error;
@@ -131,6 +150,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_command_line_is_read_as_it_is_meant),
                 cmocka_unit_test(a_storm_comes_back_at_once_and_others_in_turn),
+                cmocka_unit_test(somebody_speaks_unless_it_is_to_be_quiet),
                 cmocka_unit_test(what_is_wrong_is_said),
                 cmocka_unit_test(secrets_are_asked_for_only_where_they_are_needed),
                 cmocka_unit_test(help_names_each_scenario_and_each_option),
