@@ -96,7 +96,7 @@ static inline bool hub_may_kill(struct hub *hub) {
  * nobody is called late in it, before what was sent meanwhile is read. But not twice in a row: a loop that is always late must go on.
  */
 bool hub_is_stalled(bool was, uint64_t before_ms, uint64_t now_ms);
-/* Every HUB_TICK_MS: the timing wheel, acknowledgements, what grew old, (every fifth) the lease. */
+/* Every HUB_TICK_MS: the timing wheel, acknowledgements of a loop without turns, what grew old, (every fifth) the lease. */
 void hub_tick(struct hub *hub);
 /* The sockets of a turn of the loop were read: acknowledgements, and what the turn asked of the store, leave. */
 void hub_turn(struct hub *hub);

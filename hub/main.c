@@ -85,12 +85,13 @@ static int refuse(int status, char *take_error) {
 /*
  * Begins anew with a malloc() that asks for huge pages, which glibc 2.35 and later can be told by the environment only, before main() (glibc
  * manual, "Memory Allocation Tunables"). Else each connection costs its first touch of some fresh pages: up to a sixth of a handshake. Who
- * sets GLIBC_TUNABLES decides for us. A program with privileges of its own is never told anything by it, and would begin anew for ever.
+ * sets GLIBC_TUNABLES decides for us. A program with privileges of its own is never told anything by it, and would begin anew for ever; of one
+ * that was given to the dynamic loader as an argument, /proc/self/exe is the loader, and it has no base (getauxval(3)).
  */
 static void prefer_huge_pages(char *argv[]) {
         char program[PATH_MAX];
         ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
-        if (len < 0 || getenv("GLIBC_TUNABLES") || getauxval(AT_SECURE))
+        if (len < 0 || getenv("GLIBC_TUNABLES") || getauxval(AT_SECURE) || !getauxval(AT_BASE))
                 return;
         program[len] = '\0';
         if (setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1", 1) == 0)

@@ -3,8 +3,8 @@
  * worker.c: puts a hub worker together, runs it, and takes it apart.
  *
  * One loop drives everything:
- *      every 100 ms  the timing wheel, acknowledgements, (every fifth) the lease        every second  counters, probe, sweeper
- *      after each turn's I/O, and before it sleeps: the flush of the dirty list
+ *      every 100 ms  the timing wheel, (every fifth) the lease        every second  counters, probe, sweeper
+ *      after each turn's I/O  acknowledgements and calls leave for the store; then, and before it sleeps: the flush of the dirty list
  *
  * A drain: stop listening -> goaway and close 4001 to everyone, each with a delay of its own -> leave the store -> end.
  */
