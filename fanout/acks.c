@@ -23,7 +23,7 @@ enum {
         ACKS_WAIT_MS = 100,     /* between two portions while no more than ACKS_FEW wait */
         ACKS_FEW = 32,          /* go as one */
         ACKS_STEP_MS = 25,      /* between two portions of more */
-        ACKS_SPREAD_MS = 1000,  /* after which all that wait have gone */
+        ACKS_SPREAD_MS = 1000,  /* so long one waits while as many come as go */
         ACKS_MARKS_BYTES = 64 << 20, /* of one call: devices that come back after a long time and take all at once */
 };
 
@@ -261,9 +261,18 @@ size_t acks_due(size_t waiting, uint64_t passed_ms) {
 
 void acks_flush(struct acks *acks, uint64_t now_ms) {
         size_t due = acks_due(acks->count, now_ms - acks->flushed_ms);
-        if (!due || !store_is_up(acks->fanout->store))
+        if (!due)
                 return;
         acks->flushed_ms = now_ms;
+        if (!store_is_up(acks->fanout->store))
+                return;
+        acks->quota = due;
+        acks_pump(acks);
+}
+
+void acks_repeat(struct acks *acks) {
+        if (!store_is_up(acks->fanout->store))
+                return;
         struct list repeat;
         list_init(&repeat);
         list_splice(&repeat, &acks->jobs);
@@ -271,6 +280,4 @@ void acks_flush(struct acks *acks, uint64_t now_ms) {
                 list_remove(link);
                 acks_send(acks, LIST_CONTAINER(link, struct acks_job, link));
         }
-        acks->quota = due;
-        acks_pump(acks);
 }

@@ -143,6 +143,7 @@ void hub_tick(struct hub *hub) {
         hub->ticked_ms = now_ms;
         if (!hub->stalled)
                 wheel_advance(hub->wheel, now_ms);
+        acks_repeat(hub->acks);
         acks_flush(hub->acks, now_ms);
         if (++hub->ticks % (LEASE_TICK_MS / HUB_TICK_MS) == 0 && store_is_up(hub->fanout.store))
                 lease_tick(hub->lease);

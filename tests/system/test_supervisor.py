@@ -343,14 +343,53 @@ class Folder(Case):
         for name in names:
             self.assertEqual(stat.S_IMODE(os.stat(os.path.join(self.folder, name)).st_mode) & 0o077, 0, name)
 
+    def server_that_tells_its_environment(self):
+        """Redis writes its title over what /proc would tell. Gives the program and where it says it."""
+        program, told = os.path.join(self.parent, "redis-server"), os.path.join(self.parent, "environment")
+        with open(program, "w") as file:
+            file.write("#!/bin/sh\nenv > %s\nexec %s \"$@\"\n" % (told, shutil.which("redis-server")))
+        os.chmod(program, 0o700)
+        return program, told
+
     def test_redis_is_given_no_secret_and_no_descriptor_but_its_lock(self):
-        hub = self.start(BELFRY_JWT_SECRET=SECRET, BELFRY_API_KEY="key-of-the-backend").wait_ready()
+        program, told = self.server_that_tells_its_environment()
+        hub = self.start(BELFRY_JWT_SECRET=SECRET, BELFRY_API_KEY="key-of-the-backend", BELFRY_REDIS_SERVER=program).wait_ready()
         redis = hub.pid_of("redis")
-        with open("/proc/%d/environ" % redis, "rb") as file:
-            self.assertNotIn(b"BELFRY", file.read())
+        with open(told) as file:
+            names = {line.split("=")[0] for line in file}
+        self.assertIn("PATH", names)
+        self.assertLessEqual(names, {"PATH", "LANG", "TZ", "PWD", "OLDPWD", "SHLVL", "_"})
         files = [os.readlink("/proc/%d/fd/%s" % (redis, fd)) for fd in os.listdir("/proc/%d/fd" % redis)]
         self.assertIn(os.path.join(self.folder, "lock"), files)
         self.assertNotIn(os.path.join(self.folder, "supervisor.lock"), files)
+
+
+class Memory(Case):
+    """main.c: prefer_huge_pages()"""
+
+    def tunables_of(self, pid):
+        with open("/proc/%d/environ" % pid, "rb") as file:
+            return [word for word in file.read().split(b"\0") if word.startswith(b"GLIBC_TUNABLES=")]
+
+    def test_all_but_redis_ask_for_huge_pages(self):
+        hub = self.start("--log-level", "info").wait_ready()
+        for pid in (hub.process.pid, hub.pid_of("worker1")):
+            self.assertEqual(self.tunables_of(pid), [b"GLIBC_TUNABLES=glibc.malloc.hugetlb=1"])
+        with open("/proc/%d/cmdline" % hub.process.pid, "rb") as file:
+            self.assertEqual(file.read().split(b"\0")[:-1], [PROGRAM.encode(), b"serve", b"--log-level", b"info"])
+        with open("/proc/%d/comm" % hub.process.pid) as file:
+            self.assertEqual(file.read().strip(), os.path.basename(PROGRAM)[:15])
+
+    def test_who_says_something_of_malloc_is_left_alone(self):
+        hub = self.start(GLIBC_TUNABLES="").wait_ready()
+        self.assertEqual(self.tunables_of(hub.process.pid), [b"GLIBC_TUNABLES="])
+
+    def test_it_starts_through_the_dynamic_loader(self):
+        loader = re.search(r"\S+/ld-linux\S+|/lib\S*/ld-\S+", subprocess.run(["ldd", PROGRAM], text=True, capture_output=True, check=True).stdout)
+        ended = subprocess.run([loader.group(0), PROGRAM, "serve", "--workers", "none"], env=environment(), text=True, capture_output=True,
+                               timeout=PATIENCE_S)
+        self.assertEqual(ended.returncode, 2, ended)
+        self.assertIn("belfry: ", ended.stderr)
 
 
 class Reload(Case):
