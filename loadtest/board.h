@@ -33,6 +33,7 @@ enum phase {
         TALLY_ROW(TLS_RESUMED, "TLS handshakes without a certificate, by the ticket of an earlier one")                          \
         TALLY_ROW(WELCOMED, "sessions begun")                                                                                    \
         TALLY_ROW(DROPPED, "sessions ended by the server")                                                                       \
+        TALLY_ROW(LEFT, "sessions ended by devices that went away because they wanted to")                                       \
         TALLY_ROW(TURNED_AWAY, "sessions closed with a code that says not to come back")                                         \
         TALLY_ROW(SCHEDULED, "messages that were due")                                                                           \
         TALLY_ROW(SKIPPED, "messages not sent as too many of the device had no answer yet")                                      \

@@ -245,6 +245,7 @@ void bot_leave(struct bot *bot) {
         bot_cut(bot);
         bot->asleep = true;
         count(bot, TALLY_ASLEEP, 1);
+        count(bot, TALLY_LEFT, 1);
 }
 
 void bot_wait(struct bot *bot) {

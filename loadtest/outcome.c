@@ -46,6 +46,21 @@ static void add_end(const struct plan *plan, struct outcome *outcome) {
         }
 }
 
+/* A verdict on a storm without storms would be one on something else. Who interrupts a run, or whose run never began, knows that. */
+static void add_what_did_not_happen(const struct plan *plan, struct outcome *outcome) {
+        if (outcome->end != OUTCOME_WHOLE && outcome->end != OUTCOME_NO_ANSWER && outcome->end != OUTCOME_NOT_SHOWN)
+                return;
+        bool talks = plan->scenario == SCENARIO_FANOUT || plan->rate > 0;
+        if (outcome->end == OUTCOME_WHOLE && talks && outcome->tallies[TALLY_ACKNOWLEDGED] == 0)
+                add(outcome, "nothing was acknowledged");
+        if (plan->scenario == SCENARIO_KILL && outcome->kills == 0)
+                add(outcome, "nothing was killed");
+        if (plan->scenario == SCENARIO_STORM && outcome->storms_count < plan->storms)
+                add(outcome, "%" PRIu32 " of %" PRIu32 " storms", outcome->storms_count, plan->storms);
+        if (plan->scenario == SCENARIO_MOBILE && outcome->tallies[TALLY_LEFT] == 0)
+                add(outcome, "nobody slept");
+}
+
 void outcome_judge(const struct plan *plan, struct outcome *outcome) {
         outcome->verdict[0] = '\0';
         for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
@@ -62,9 +77,7 @@ void outcome_judge(const struct plan *plan, struct outcome *outcome) {
                 }
         if (outcome->kills_failed)
                 add(outcome, "the command to kill failed %" PRIu64 " times", outcome->kills_failed);
-        bool talks = plan->scenario == SCENARIO_FANOUT || plan->rate > 0;
-        if (outcome->end == OUTCOME_WHOLE && talks && outcome->tallies[TALLY_ACKNOWLEDGED] == 0)
-                add(outcome, "nothing was acknowledged");
+        add_what_did_not_happen(plan, outcome);
         add_end(plan, outcome);
         if (!outcome->verdict[0])
                 add(outcome, "ok");

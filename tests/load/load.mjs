@@ -139,6 +139,9 @@ async function scenarios() {
   }
   const missed = await load(`kill --url ${hub.wsUrl} --connections 8 --rate 8 --duration 2 --kill-every 1`, { more: ['--kill-command', 'false'] });
   isNotOk(missed, 'a command that fails', /the command to kill failed/);
+  const early = await load(`kill --url ${hub.wsUrl} --connections 8 --rate 8 --duration 1`, { more: ['--kill-command', 'true'] });
+  isNotOk(early, 'a run that ends before something is killed', /^nothing was killed$/);
+  isNotOk(await on('storm --connections 8 --storms 100 --duration 1'), 'a run with fewer storms than were wanted', /^\d+ of 100 storms$/);
   const wrong = await load(`idle --url ${hub.wsUrl} --connections 5 --duration 1 --connect-limit 2`, { env: { BELFRY_JWT_SECRET: 'not the secret that the hub has, but as long' } });
   isNotOk(wrong, 'a wrong secret', /^turned_away 5.*0 of 5 devices.*unauthorized/);
   const unpaid = await load(`chat --rate 1 --url ${hub.wsUrl} --connections 5 --duration 1`, { env: { BELFRY_API_KEY: 'not the key' } });

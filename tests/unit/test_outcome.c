@@ -21,7 +21,7 @@ static struct outcome *make(void) {
 }
 
 static void assert_verdict(enum scenario scenario, struct outcome *outcome, const char *verdict) {
-        const struct plan plan = { .scenario = scenario, .rate = 1, .connections = 50, .settle_s = 7 };
+        const struct plan plan = { .scenario = scenario, .rate = 1, .connections = 50, .settle_s = 7, .storms = 2 };
         outcome_judge(&plan, outcome);
         assert_string_equal(outcome->verdict, verdict);
         assert_int_equal(outcome_is_ok(outcome), strcmp(verdict, "ok") == 0);
@@ -57,7 +57,7 @@ static void each_fault_alone_is_enough(void **state) {
         outcome->channels_differ = true;
         assert_verdict(SCENARIO_FANOUT, outcome, "two processes saw different messages in one channel");
         outcome = make();
-        outcome->kills_failed = 2;
+        outcome->kills = outcome->kills_failed = 2;
         assert_verdict(SCENARIO_KILL, outcome, "the command to kill failed 2 times");
         outcome = make();
         outcome->storms_count = 2;
@@ -69,6 +69,42 @@ static void each_fault_alone_is_enough(void **state) {
         outcome = make();
         outcome->tallies[TALLY_ACKNOWLEDGED] = 0;
         assert_verdict(SCENARIO_CHAT, outcome, "nothing was acknowledged");
+}
+
+/* Each scenario is named for what must have happened in it; a run that was cut short is told as that alone. */
+static void a_scenario_that_did_not_happen_is_not_ok(void **state) {
+        static const struct {
+                enum scenario scenario;
+                uint32_t storms;
+                const char *verdict;
+        } rows[] = {
+                { SCENARIO_KILL, 0, "nothing was killed" },
+                { SCENARIO_STORM, 0, "0 of 2 storms" },
+                { SCENARIO_STORM, 1, "1 of 2 storms" },
+                { SCENARIO_MOBILE, 0, "nobody slept" },
+        };
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                struct outcome *outcome = make();
+                outcome->storms_count = rows[i].storms;
+                outcome->storms[0].complete = true;
+                assert_verdict(rows[i].scenario, outcome, rows[i].verdict);
+                outcome = make();
+                outcome->end = OUTCOME_INTERRUPTED;
+                assert_verdict(rows[i].scenario, outcome, "interrupted");
+                outcome = make();
+                outcome->end = OUTCOME_NO_CONNECT;
+                assert_verdict(rows[i].scenario, outcome, "0 of 50 devices were connected in 0 s");
+        }
+        struct outcome *outcome = make();
+        outcome->kills = 1;
+        assert_verdict(SCENARIO_KILL, outcome, "ok");
+        outcome = make();
+        outcome->storms_count = 2;
+        outcome->storms[0].complete = outcome->storms[1].complete = true;
+        assert_verdict(SCENARIO_STORM, outcome, "ok");
+        outcome = make();
+        outcome->tallies[TALLY_LEFT] = 1;
+        assert_verdict(SCENARIO_MOBILE, outcome, "ok");
 }
 
 static void each_early_end_is_told(void **state) {
@@ -117,6 +153,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_run_without_a_fault_is_ok),
                 cmocka_unit_test(each_fault_alone_is_enough),
+                cmocka_unit_test(a_scenario_that_did_not_happen_is_not_ok),
                 cmocka_unit_test(each_early_end_is_told),
                 cmocka_unit_test(faults_come_together_and_with_the_first_complaint_and_fit),
         };
