@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "base/buf.h"
 #include "loadtest/html.h"
+#include "loadtest/killer.h"
 #include "loadtest/outcome.h"
 #include "loadtest/plan.h"
 #include "loadtest/progress.h"
@@ -22,7 +23,6 @@ enum {
         SETUP_LIMIT_S = 600, /* conversations are made a few thousand a second */
         END_LIMIT_S = 60,
         ALONE_S = 30, /* no device connected for so long: the server is gone */
-        KILL_WORDS = 32,
         REPORT_BYTES = 8 << 20,
 };
 
@@ -31,9 +31,9 @@ struct conductor {
         struct board *board;
         struct outcome *outcome;
         pid_t *swarms;
-        pid_t killer; /* the command that runs now, or 0 */
+        struct killer killer;
         uint64_t sampled_us, sample_every_us, alone_since_us, probed_us;
-        uint64_t next_kill_us, next_storm_us, storm_us;
+        uint64_t next_storm_us, storm_us;
         struct histogram earlier[2]; /* delivery and sent, as of the last sample */
         uint64_t earlier_deliveries, earlier_acknowledged, earlier_cpu_us;
         bool running; /* between begin_run() and end_run(): samples are taken */
@@ -128,37 +128,6 @@ static void take_sample(struct conductor *conductor, uint64_t now_us) {
 
 /* ---- what is done to the server ---- */
 
-static void start_killer(struct conductor *conductor) {
-        static char text[1024];
-        char *words[KILL_WORDS + 1] = { NULL }, *rest = text;
-        size_t count = 0;
-        snprintf(text, sizeof text, "%s", conductor->plan->kill_command);
-        for (char *word; count < KILL_WORDS && (word = strsep(&rest, " "));)
-                if (*word)
-                        words[count++] = word;
-        fflush(NULL);
-        conductor->killer = fork();
-        if (conductor->killer != 0)
-                return;
-        if (words[0])
-                execvp(words[0], words);
-        _exit(127);
-}
-
-static void watch_killer(struct conductor *conductor, uint64_t now_us) {
-        int status = 0;
-        if (conductor->killer > 0 && waitpid(conductor->killer, &status, WNOHANG) == conductor->killer) {
-                conductor->killer = 0;
-                conductor->outcome->kills++;
-                conductor->outcome->kills_failed += !WIFEXITED(status) || WEXITSTATUS(status) != 0;
-        }
-        if (conductor->plan->scenario == SCENARIO_KILL && conductor->running && conductor->killer == 0 &&
-            now_us >= conductor->next_kill_us) {
-                conductor->next_kill_us = now_us + conductor->plan->kill_every_s * 1000000u;
-                start_killer(conductor);
-        }
-}
-
 static bool storm_is_over(struct conductor *conductor) {
         struct board *board = conductor->board;
         struct outcome_storm *storm = &conductor->outcome->storms[conductor->outcome->storms_count - 1];
@@ -205,7 +174,7 @@ static enum outcome_end tick(struct conductor *conductor) {
         const struct timespec pause = { .tv_nsec = TICK_MS * 1000000L };
         nanosleep(&pause, NULL);
         uint64_t now_us = board_now_us();
-        watch_killer(conductor, now_us);
+        killer_step(&conductor->killer, now_us, conductor->plan->scenario == SCENARIO_KILL && conductor->running);
         watch_storms(conductor, now_us);
         if (conductor->running && now_us - conductor->sampled_us >= conductor->sample_every_us)
                 take_sample(conductor, now_us);
@@ -265,7 +234,7 @@ static enum outcome_end run(struct conductor *conductor) {
         uint64_t now_us = board_now_us(), end_us = now_us + plan->duration_s * 1000000ull;
         uint64_t deliveries = conductor->earlier_deliveries, acknowledged = conductor->earlier_acknowledged;
         conductor->sampled_us = conductor->next_storm_us = now_us;
-        conductor->next_kill_us = now_us + plan->kill_every_s * 1000000u;
+        killer_init(&conductor->killer, plan->kill_command, plan->kill_every_s, now_us);
         conductor->sample_every_us =
                 plan->duration_s <= LIMIT_LOAD_SAMPLES - 1 ? 1000000 : plan->duration_s * 1000000ull / (LIMIT_LOAD_SAMPLES - 1);
         atomic_store(&conductor->board->run_us, now_us);
@@ -289,7 +258,7 @@ static enum outcome_end run(struct conductor *conductor) {
 static enum outcome_end settle(struct conductor *conductor) {
         uint64_t start_us = board_now_us();
         enum outcome_end end = OUTCOME_WHOLE;
-        while (end == OUTCOME_WHOLE && conductor->killer > 0 &&
+        while (end == OUTCOME_WHOLE && conductor->killer.pid > 0 &&
                board_now_us() - start_us < conductor->plan->settle_s * 1000000ull)
                 end = tick(conductor); /* what it kills late belongs to the run, too */
         begin(conductor, PHASE_SETTLE);
@@ -317,10 +286,9 @@ static void end_run(struct conductor *conductor) {
                 for (uint32_t i = 0; i < conductor->plan->processes; i++)
                         left += conductor->swarms[i] > 0;
         }
-        if (conductor->killer > 0) {
-                kill(conductor->killer, SIGTERM);
-                waitpid(conductor->killer, NULL, 0);
-        }
+        conductor->outcome->kill_unended = killer_end(&conductor->killer);
+        conductor->outcome->kills = conductor->killer.ended;
+        conductor->outcome->kills_failed = conductor->killer.failed;
 }
 
 static void collect(struct conductor *conductor) {

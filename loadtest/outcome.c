@@ -53,7 +53,7 @@ static void add_what_did_not_happen(const struct plan *plan, struct outcome *out
         bool talks = plan->scenario == SCENARIO_FANOUT || plan->rate > 0;
         if (outcome->end == OUTCOME_WHOLE && talks && outcome->tallies[TALLY_ACKNOWLEDGED] == 0)
                 add(outcome, "nothing was acknowledged");
-        if (plan->scenario == SCENARIO_KILL && outcome->kills == 0)
+        if (plan->scenario == SCENARIO_KILL && outcome->kills == 0 && !outcome->kill_unended)
                 add(outcome, "nothing was killed");
         if (plan->scenario == SCENARIO_STORM && outcome->storms_count < plan->storms)
                 add(outcome, "%" PRIu32 " of %" PRIu32 " storms", outcome->storms_count, plan->storms);
@@ -77,6 +77,8 @@ void outcome_judge(const struct plan *plan, struct outcome *outcome) {
                 }
         if (outcome->kills_failed)
                 add(outcome, "the command to kill failed %" PRIu64 " times", outcome->kills_failed);
+        if (outcome->kill_unended && outcome->end != OUTCOME_INTERRUPTED)
+                add(outcome, "the command to kill did not end");
         add_what_did_not_happen(plan, outcome);
         add_end(plan, outcome);
         if (!outcome->verdict[0])

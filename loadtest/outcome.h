@@ -45,6 +45,7 @@ struct outcome {
         double connect_s, run_s, settle_s; /* how long each took */
         uint64_t run_deliveries, run_acknowledged, connected_peak;
         uint64_t kills, kills_failed;
+        bool kill_unended; /* the command to kill still ran when the run was over */
         bool channels_differ;
         struct outcome_storm storms[OUTCOME_STORMS];
         uint32_t storms_count;

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/chance.h"
 #include "base/limits.h"
+#include "loadtest/killer.h"
 
 enum {
         FILES_RESERVED = 64,      /* of each process, for all that is no connection */
@@ -235,6 +236,9 @@ static int check(struct plan *plan) {
                 return refuse("BELFRY_API_KEY is not set: the key with which conversations are made");
         if (plan->scenario == SCENARIO_KILL && !plan->kill_command)
                 return refuse("--kill-command is missing: what shall be killed?");
+        if (plan->scenario == SCENARIO_KILL && !killer_accepts(plan->kill_command))
+                return refuse("--kill-command: a program and its arguments, at most %d words and %d bytes", KILLER_WORDS,
+                              KILLER_BYTES - 1);
         if (plan->stalled > plan->connections)
                 return refuse("--stalled is more than --connections");
         int r = check_processes(plan);

@@ -7,7 +7,7 @@
 // hub. Then servers that are not there, refuse, or die: a clear verdict and no hang. The programs are those of the build that
 // BELFRY names.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -141,6 +141,10 @@ async function scenarios() {
   isNotOk(missed, 'a command that fails', /the command to kill failed/);
   const early = await load(`kill --url ${hub.wsUrl} --connections 8 --rate 8 --duration 1`, { more: ['--kill-command', 'true'] });
   isNotOk(early, 'a run that ends before something is killed', /^nothing was killed$/);
+  const stubborn = join(folder, 'stubborn.sh');
+  writeFileSync(stubborn, "trap '' TERM\nsleep 600\nexit 0\n");
+  const held = await load(`kill --url ${hub.wsUrl} --connections 8 --rate 8 --duration 2 --kill-every 1 --settle-limit 2`, { more: ['--kill-command', `sh ${stubborn}`] });
+  isNotOk(held, 'a command that does not want to end', /^the command to kill did not end$/);
   isNotOk(await on('storm --connections 8 --storms 100 --duration 1'), 'a run with fewer storms than were wanted', /^\d+ of 100 storms$/);
   const wrong = await load(`idle --url ${hub.wsUrl} --connections 5 --duration 1 --connect-limit 2`, { env: { BELFRY_JWT_SECRET: 'not the secret that the hub has, but as long' } });
   isNotOk(wrong, 'a wrong secret', /^turned_away 5.*0 of 5 devices.*unauthorized/);

@@ -60,6 +60,13 @@ static void each_fault_alone_is_enough(void **state) {
         outcome->kills = outcome->kills_failed = 2;
         assert_verdict(SCENARIO_KILL, outcome, "the command to kill failed 2 times");
         outcome = make();
+        outcome->kill_unended = true;
+        assert_verdict(SCENARIO_KILL, outcome, "the command to kill did not end");
+        outcome = make();
+        outcome->kill_unended = true;
+        outcome->end = OUTCOME_INTERRUPTED;
+        assert_verdict(SCENARIO_KILL, outcome, "interrupted");
+        outcome = make();
         outcome->storms_count = 2;
         outcome->storms[0].complete = true;
         assert_verdict(SCENARIO_STORM, outcome, "after storm 2 not all came back");

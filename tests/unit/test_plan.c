@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "loadtest/killer.h"
 
 enum { WORDS = 40 };
 
@@ -114,6 +115,7 @@ static void what_is_wrong_is_said(void **state) {
                 { "idle --url ws://127.0.0.1:http/", "--url: its port is no number" },
                 { "idle --url ws://[::1/", "--url: the address in brackets does not end" },
                 { "kill --url ws://127.0.0.1:1/", "--kill-command is missing" },
+                { "kill --url ws://127.0.0.1:1/ --kill-command", "--kill-command: COMMAND is missing" },
                 { "slow --url ws://127.0.0.1:1/ --connections 5 --stalled 6", "--stalled is more" },
                 { "fanout --url ws://127.0.0.1:1/ --connections 5 --channels 6", "--channels is more" },
         };
@@ -124,6 +126,19 @@ static void what_is_wrong_is_said(void **state) {
                 if (strncmp(error, rows[i].error, strlen(rows[i].error)) != 0)
                         fail_msg("%s: %s", rows[i].line, error);
         }
+}
+
+static void a_command_to_kill_that_would_be_cut_is_refused(void **state) {
+        char url[] = "--url=ws://127.0.0.1:1/", command[2 * KILLER_BYTES], *words[] = { "belfry-load", "kill", url, "--kill-command", command };
+        struct plan plan;
+        const char *error = "";
+        snprintf(command, sizeof command, "kill -9 1");
+        assert_int_equal(plan_read(5, words, find_env, &plan, &error), 0);
+        assert_string_equal(plan.kill_command, "kill -9 1");
+        memset(command, 'a', sizeof command - 1);
+        command[sizeof command - 1] = '\0';
+        assert_int_equal(plan_read(5, words, find_env, &plan, &error), PLAN_E_WRONG);
+        assert_non_null(strstr(error, "at most 32 words and 1023 bytes"));
 }
 
 static void secrets_are_asked_for_only_where_they_are_needed(void **state) {
@@ -152,6 +167,7 @@ int main(void) {
                 cmocka_unit_test(a_storm_comes_back_at_once_and_others_in_turn),
                 cmocka_unit_test(somebody_speaks_unless_it_is_to_be_quiet),
                 cmocka_unit_test(what_is_wrong_is_said),
+                cmocka_unit_test(a_command_to_kill_that_would_be_cut_is_refused),
                 cmocka_unit_test(secrets_are_asked_for_only_where_they_are_needed),
                 cmocka_unit_test(help_names_each_scenario_and_each_option),
         };
