@@ -31,6 +31,21 @@ void board_complain(struct board_slot *slot, const char *text) {
         atomic_store(&slot->complaints_count, count + 1);
 }
 
+void board_count_error(struct board_slot *slot, struct slice code) {
+        slot->tallies[TALLY_ERRORS]++;
+        if (slot->error_code[0] || code.len == 0)
+                return;
+        for (size_t i = 0; i < code.len && i < sizeof slot->error_code - 1; i++) /* from outside, and for a terminal */
+                slot->error_code[i] = (char)((code.ptr[i] >= 'a' && code.ptr[i] <= 'z') || code.ptr[i] == '_' ? code.ptr[i] : '?');
+}
+
+const char *board_error_code(const struct board *board) {
+        for (uint32_t i = 0; i < board->slots_count; i++)
+                if (board->slots[i].error_code[0])
+                        return board->slots[i].error_code;
+        return "";
+}
+
 uint64_t board_tally(const struct board *board, enum tally tally) {
         uint64_t sum = 0;
         for (uint32_t i = 0; i < board->slots_count; i++)

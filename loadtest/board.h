@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/slice.h"
 #include "loadtest/histogram.h"
 
 /* The parent moves from one to the next when all swarms are through, or when it has waited long enough. */
@@ -70,7 +71,7 @@ enum timing {
         TIMING_COUNT,
 };
 
-enum { BOARD_CHANNELS = 16, BOARD_COMPLAINTS = 8, BOARD_COMPLAINT_BYTES = 240 };
+enum { BOARD_CHANNELS = 16, BOARD_COMPLAINTS = 8, BOARD_COMPLAINT_BYTES = 240, BOARD_CODE_BYTES = 40 };
 
 struct board_slot {
         _Atomic uint32_t done;                             /* the last phase this swarm is through with, plus 1 */
@@ -80,6 +81,7 @@ struct board_slot {
         uint64_t tallies[TALLY_COUNT];
         uint64_t folds[BOARD_CHANNELS]; /* audit_fold() of each channel, at the end */
         struct histogram timings[TIMING_COUNT];
+        char error_code[BOARD_CODE_BYTES]; /* of the first error frame */
         _Atomic uint32_t complaints_count; /* also those that were not kept */
         char complaints[BOARD_COMPLAINTS][BOARD_COMPLAINT_BYTES];
 };
@@ -99,6 +101,11 @@ struct board *board_free(struct board *board);
 
 /* Adds a sentence about what went wrong: the first few are kept. */
 void board_complain(struct board_slot *slot, const char *text);
+
+/* Counts an error frame, and keeps the code of the first one. */
+void board_count_error(struct board_slot *slot, struct slice code);
+/* The code of an error frame that was among the first, or "". It stays where it is. */
+const char *board_error_code(const struct board *board);
 
 /* The sums over all slots. */
 uint64_t board_tally(const struct board *board, enum tally tally);

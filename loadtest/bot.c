@@ -607,7 +607,7 @@ static void on_message(struct bot *bot, const struct glance *frame) {
 
 static void on_error(struct bot *bot, const struct glance *frame, struct slice text) {
         struct swarm *swarm = bot->swarm;
-        count(bot, TALLY_ERRORS, 1);
+        board_count_error(swarm->slot, frame->code);
         struct sending *sending = NULL;
         if (frame->id >= 0 && frame->id % ID_KINDS == ID_SEND)
                 sending = find_sending(bot, (uint32_t)(frame->id / ID_KINDS));

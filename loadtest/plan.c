@@ -21,7 +21,8 @@ enum {
         ERROR_BYTES = 200,
         AT_ONCE = 512, /* as many handshakes as a worker has at a time */
         AT_ONCE_LEAST = 16,
-        RATE_LEAST = 10, /* so that a second without a message does not happen by chance */
+        RATE_LEAST = 10,  /* so that a second without a message does not happen by chance */
+        RATE_MOST = 1000, /* which a machine with two cores bears beside the load generator */
 };
 
 static const struct {
@@ -54,8 +55,8 @@ static const struct row rows[] = {
         { "--url", "URL", TEXT, AT(url), 0, 0, "ws://HOST:PORT/v1/ws or wss://…: the server." },
         { "--connections", "N", COUNT, AT(connections), 1, LIMIT_LOAD_CONNECTIONS, "Devices; 1,000 if not said." },
         { "--rate", "R", NUMBER, AT(rate), 0, 1e6,
-          "Messages a second over all, due at random times whatever the server does; if not said, a tenth of the devices and 10 at "
-          "least, and in idle none. 0: none; with fanout, and there if not said, as fast as they come back." },
+          "Messages a second over all, due at random times whatever the server does; if not said, a tenth of the devices, but 10 at "
+          "least and 1,000 at most, and in idle none. 0: none; with fanout, and there if not said, as fast as they come back." },
         { "--duration", "S", COUNT, AT(duration_s), 1, LIMIT_LOAD_DURATION_S, "Seconds of load; 10 if not said." },
         { "--json", "FILE", TEXT, AT(json_path), 0, 0, "The report for programs." },
         { "--html", "FILE", TEXT, AT(html_path), 0, 0, "The report for people, with plots." },
@@ -63,7 +64,7 @@ static const struct row rows[] = {
           "The server's processes, with all their children: their CPU and memory are reported." },
         { "--processes", "N", COUNT, AT(processes), 1, LIMIT_LOAD_PROCESSES,
           "Processes that bear the connections; as few as can, or 2." },
-        { "--seed", "N", COUNT, AT(seed), 0, UINT32_MAX, "Who does what when, again." },
+        { "--seed", "N", COUNT, AT(seed), 0, UINT32_MAX, "Who does what when, again; 0, and if not said: any." },
         { "--body", "BYTES", COUNT, AT(body_bytes), 48, 32768, "Size of a message's body; 100 if not said." },
         { "--room", "N", COUNT, AT(room), 1, LIMIT_MEMBERS, "Users of a room; 4 if not said." },
         { "--rooms", "N", COUNT, AT(rooms), 1, 10000, "Rooms that the same users share; 1 if not said." },
@@ -220,7 +221,8 @@ static int check_processes(struct plan *plan) {
 static double default_rate(const struct plan *plan) {
         if (plan->scenario == SCENARIO_IDLE || plan->scenario == SCENARIO_FANOUT)
                 return 0;
-        return plan->connections > 10 * RATE_LEAST ? plan->connections / 10.0 : RATE_LEAST;
+        double rate = plan->connections / 10.0;
+        return rate < RATE_LEAST ? RATE_LEAST : rate > RATE_MOST ? RATE_MOST : rate;
 }
 
 static int check(struct plan *plan) {
@@ -280,8 +282,10 @@ int plan_read(int argc, char *argv[], char *(*find_env)(const char *name), struc
                 r = read_scenario(argv[1], &plan);
         for (int i = 2; r == 0 && i < argc; i++)
                 r = read_option(argc, argv, &i, &plan);
-        if (r == 0 && plan.rate < 0)
+        if (r == 0 && plan.rate < 0) {
                 plan.rate = default_rate(&plan);
+                plan.rate_chosen = plan.rate > 0;
+        }
         if (r == 0)
                 r = check(&plan);
         if (r != 0)

@@ -33,6 +33,7 @@ struct plan {
         double rate; /* messages a second, over all; 0: as fast as they are answered (fanout), none (else) */
         double churn, connect_rate;
         double typing, read, asleep; /* shares, 0 to 1 */
+        bool rate_chosen; /* by us, as nobody said it */
         bool floor, quiet, unverified, fresh;
         int argc; /* the command line, for the report */
         char **argv;

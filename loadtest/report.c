@@ -190,9 +190,19 @@ static void print_servers(FILE *out, const struct outcome *outcome) {
         }
 }
 
+/* A server that says "not now" delays messages, which latency alone would not explain. */
+static void print_errors(FILE *out, const struct board *board, const uint64_t *tallies) {
+        const char *code = board_error_code(board);
+        if (tallies[TALLY_ERRORS] || tallies[TALLY_RESENT])
+                fprintf(out, "errors %" PRIu64 "%s%s, resent %" PRIu64 "\n", tallies[TALLY_ERRORS], *code ? ", the first was " : "",
+                        code, tallies[TALLY_RESENT]);
+}
+
 void report_summary(const struct plan *plan, const struct board *board, const struct outcome *outcome, FILE *out) {
         const uint64_t *tallies = outcome->tallies;
         fprintf(out, "%s: %s\n", plan_scenario_name(plan->scenario), outcome->verdict);
+        if (plan->rate_chosen)
+                fprintf(out, "rate: %.15g messages a second, as --rate was not said\n", plan->rate);
         fprintf(out, "connected: %" PRIu64 " in %.1f s (%.0f/s), dropped %" PRIu64 "\n", outcome->connected_peak,
                 outcome->connect_s, per((double)outcome->connected_peak, outcome->connect_s), tallies[TALLY_DROPPED]);
         fprintf(out, "acknowledged: %" PRIu64 " (%.0f/s), deliveries: %" PRIu64 " (%.0f/s), receipts: %" PRIu64 "\n",
@@ -203,6 +213,7 @@ void report_summary(const struct plan *plan, const struct board *board, const st
                 ", altered %" PRIu64 ", told %" PRIu64 "\n",
                 tallies[TALLY_LOST], tallies[TALLY_REPEATED], tallies[TALLY_REORDERED], tallies[TALLY_LEAKED],
                 tallies[TALLY_INVENTED], tallies[TALLY_ALTERED], tallies[TALLY_TOLD]);
+        print_errors(out, board, tallies);
         print_timing(out, "latency", &outcome->timings[TIMING_DELIVERY]);
         print_timing(out, "sent", &outcome->timings[TIMING_SENT]);
         print_timing(out, "handshake", &outcome->timings[TIMING_HANDSHAKE]);

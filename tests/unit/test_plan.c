@@ -81,12 +81,16 @@ static void assert_rate(const char *line, double rate) {
                 fail_msg("%s: %s", line, error);
         if (plan.rate != rate)
                 fail_msg("%s: %g messages a second, not %g", line, plan.rate, rate);
+        assert_int_equal(plan.rate_chosen, rate > 0 && !strstr(line, "--rate"));
 }
 
 static void somebody_speaks_unless_it_is_to_be_quiet(void **state) {
         assert_rate("chat --url ws://127.0.0.1:1/", 100);
         assert_rate("storm --url ws://127.0.0.1:1/ --connections 25", 10);
         assert_rate("mobile --url ws://127.0.0.1:1/ --connections 5000", 500);
+        assert_rate("storm --url ws://127.0.0.1:1/ --connections 10000", 1000);
+        assert_rate("chat --url ws://127.0.0.1:1/ --connections 100000 --processes 50", 1000);
+        assert_rate("chat --url ws://127.0.0.1:1/ --rate 5000", 5000);
         assert_rate("slow --url ws://127.0.0.1:1/ --rate 3", 3);
         assert_rate("chat --url ws://127.0.0.1:1/ --rate 0", 0);
         assert_rate("idle --url ws://127.0.0.1:1/", 0);
