@@ -8,13 +8,19 @@
 #include "base/limits.h"
 #include "loadtest/dice.h"
 
-enum { FAULT_TEXT_BYTES = 200 };
+enum { FAULT_TEXT_BYTES = 200, SLOTS_LEAST = 16 };
 
-/* ops[seq - 1] is the hash of the op, 0 if nobody told of it yet. */
+/*
+ * ops[seq - 1] is the hash of the op, 0 if nobody told of it yet; seqs is a hash table (linear probing, at most half full) from
+ * there back to the first seq of each op, 0 in an empty slot. The table is looked at once for a message, not for each device that
+ * is shown it.
+ */
 struct ledger {
         uint64_t *ops;
+        uint32_t *seqs;
         uint32_t room_for;
-        uint32_t top; /* the highest acknowledged seq */
+        uint32_t slots, known; /* of seqs */
+        uint32_t top;          /* the highest acknowledged seq */
 };
 
 /* A hole in what a device was shown, which may still be filled, late. */
@@ -53,8 +59,10 @@ struct audit *audit_free(struct audit *audit) {
         if (!audit)
                 return NULL;
         size_t rooms = (size_t)audit->options.circles * audit->options.rooms_per_circle;
-        for (size_t i = 0; audit->ledgers && i < rooms; i++)
+        for (size_t i = 0; audit->ledgers && i < rooms; i++) {
                 free(audit->ledgers[i].ops);
+                free(audit->ledgers[i].seqs);
+        }
         free(audit->ledgers);
         free(audit->seqs);
         free(audit->holes);
@@ -98,14 +106,52 @@ static uint64_t *ledger_at(struct ledger *ledger, uint64_t seq) {
         return &ledger->ops[seq - 1];
 }
 
+/* The slot that has the seq of this op, or else the empty one where it belongs. */
+static uint32_t *slot_of(const struct ledger *ledger, uint32_t *seqs, uint32_t slots, uint64_t hash) {
+        uint32_t i = (uint32_t)(hash >> 32) & (slots - 1);
+        while (seqs[i] != 0 && ledger->ops[seqs[i] - 1] != hash)
+                i = (i + 1) & (slots - 1);
+        return &seqs[i];
+}
+
+static bool make_slots(struct ledger *ledger) {
+        uint32_t more = ledger->slots ? ledger->slots * 2 : SLOTS_LEAST;
+        uint32_t *seqs = calloc(more, sizeof *seqs);
+        if (!seqs)
+                return false;
+        for (uint32_t i = 0; i < ledger->slots; i++)
+                if (ledger->seqs[i] != 0)
+                        *slot_of(ledger, seqs, more, ledger->ops[ledger->seqs[i] - 1]) = ledger->seqs[i];
+        free(ledger->seqs);
+        ledger->seqs = seqs;
+        ledger->slots = more;
+        return true;
+}
+
+/* The op has a seq, of which nobody told before: has it another one already? */
+static void ledger_know(struct audit *audit, uint32_t room, uint32_t seq, uint64_t hash, struct slice op) {
+        struct ledger *ledger = &audit->ledgers[room];
+        if ((ledger->known + 1) * 2 > ledger->slots && !make_slots(ledger))
+                return;
+        uint32_t *slot = slot_of(ledger, ledger->seqs, ledger->slots, hash);
+        if (*slot != 0) {
+                audit->counts.repeated++;
+                return complain(audit, "repeated: %.*s is seq %" PRIu32 " and seq %" PRIu32 " of room %" PRIu32, (int)op.len,
+                                op.ptr, *slot, seq, room);
+        }
+        *slot = seq;
+        ledger->known++;
+}
+
 static void ledger_write(struct audit *audit, uint32_t room, uint64_t seq, struct slice op) {
         uint64_t hash = hash_of(op), *at = ledger_at(&audit->ledgers[room], seq);
-        if (!at)
+        if (!at || *at == hash)
                 return;
-        if (*at == 0)
+        if (*at == 0) {
+                ledger_know(audit, room, (uint32_t)seq, hash, op);
                 *at = hash;
-        if (*at == hash)
                 return;
+        }
         audit->counts.invented++;
         complain(audit, "invented: seq %" PRIu64 " of room %" PRIu32 " was told for two messages, one of them %.*s", seq, room,
                  (int)op.len, op.ptr);

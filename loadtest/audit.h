@@ -3,15 +3,17 @@
  * audit.h: the history checker: what each device was shown, held against what was acknowledged.
  *
  * Each conversation is a ledger of ops by seq, written by whoever tells of a seq first: the acknowledgement to the sender or the
- * first device that is shown it. Each device must be shown each of its conversations as 1, 2, 3 … So a run of any length is
- * checked as it goes, with 8 bytes for a message and 4 for a device in a conversation, and no history is kept.
+ * first device that is shown it. Each device must be shown each of its conversations as 1, 2, 3 … and no op has two seqs. So a
+ * run of any length is checked as it goes, with 16 to 24 bytes for a message and 4 for a device in a conversation. Beyond
+ * LIMIT_LOAD_LEDGER messages of a conversation, or without memory, ops are not compared any more; the order is.
  *
  * Devices sit in circles: circle c is the devices c * devices_per_circle … and has the rooms c * rooms_per_circle …, all of them
  * for all of its devices. A channel is one circle. Numbers are those of this process.
  *
  * 1. lost       an acknowledged message was not shown to a device of its circle by the end, or the device was shown a later one
  * and never it.
- * 2. repeated   a device was shown a message again.
+ * 2. repeated   a device was shown a message again, or a message has a second seq, be it shown or acknowledged (counted once,
+ * however many are shown it; in a channel once in each process).
  * 3. reordered  a device was shown a message after a later one of the conversation, or a number n below an earlier one.
  * 4. leaked     a device was shown a message of a conversation in which it is not.
  * 5. invented   a message was shown that nobody sent, or one seq was told for two messages.
@@ -42,7 +44,7 @@ enum { AUDIT_STRANGE_ROOM = UINT32_MAX };
 struct audit *audit_new(const struct audit_options *options); /* NULL without memory */
 struct audit *audit_free(struct audit *audit);
 
-/* A sender heard that op has this seq. */
+/* A sender heard that op has this seq, for the first time or again. */
 void audit_acknowledged(struct audit *audit, uint32_t room, uint64_t seq, struct slice op);
 /* A device was shown a message; room may be AUDIT_STRANGE_ROOM. */
 void audit_shown(struct audit *audit, uint32_t device, uint32_t room, uint64_t seq, struct slice op);

@@ -49,7 +49,7 @@ enum phase {
         TALLY_ROW(BYTES, "bytes received")                                                                                       \
         TALLY_ROW(MALFORMED, "frames that nobody could read")                                                                    \
         TALLY_ROW(LOST, "acknowledged messages never shown to a member's device")                                                \
-        TALLY_ROW(REPEATED, "messages shown again")                                                                              \
+        TALLY_ROW(REPEATED, "messages shown again, or stored twice")                                                             \
         TALLY_ROW(REORDERED, "messages shown out of order")                                                                      \
         TALLY_ROW(LEAKED, "messages shown to who is no member")                                                                  \
         TALLY_ROW(INVENTED, "messages shown that nobody sent")                                                                   \

@@ -538,12 +538,10 @@ static void forget_sending(struct bot *bot, struct sending *sending) {
 static void on_sent(struct bot *bot, const struct glance *frame) {
         struct swarm *swarm = bot->swarm;
         uint32_t device, number, room = read_conv(swarm, frame->conv);
-        struct sending *sending = NULL;
-        if (read_op(swarm, frame->op, &device, &number) && device == swarm->share.first_device + bot->index)
-                sending = find_sending(bot, number);
-        if (!sending) /* a second answer, to a repeated send */
-                return;
-        if (room != sending->room || frame->seq <= 0)
+        bool own = read_op(swarm, frame->op, &device, &number) && device == swarm->share.first_device + bot->index &&
+                   number <= bot->number;
+        struct sending *sending = own ? find_sending(bot, number) : NULL;
+        if (!own || room == AUDIT_STRANGE_ROOM || (sending && room != sending->room) || frame->seq <= 0)
                 audit_invented(swarm->audit, bot->index, frame->op);
         else {
                 audit_acknowledged(swarm->audit, room, (uint64_t)frame->seq, frame->op);
@@ -551,6 +549,8 @@ static void on_sent(struct bot *bot, const struct glance *frame) {
                     atomic_load(&swarm->board->channel_tops[room]) < (uint64_t)frame->seq)
                         atomic_store(&swarm->board->channel_tops[room], (uint64_t)frame->seq); /* one device posts to a channel */
         }
+        if (!sending) /* a second answer, to a repeated send: only whether it told the same seq is of interest */
+                return;
         count(bot, TALLY_ACKNOWLEDGED, 1);
         histogram_record(&swarm->slot->timings[TIMING_SENT], swarm->now_us - sending->due_us);
         forget_sending(bot, sending);

@@ -37,7 +37,7 @@ enum {
         ROOMS_MAX = 1 << 22,
 };
 
-enum fault { FAULT_NONE, FAULT_DROP, FAULT_REPEAT, FAULT_SWAP, FAULT_LEAK, FAULT_FORGET, FAULT_GARBLE, FAULT_MIX };
+enum fault { FAULT_NONE, FAULT_DROP, FAULT_REPEAT, FAULT_SWAP, FAULT_LEAK, FAULT_FORGET, FAULT_GARBLE, FAULT_MIX, FAULT_DOUBLE, FAULT_WAVER };
 
 static const struct {
         const char *name, *sentence;
@@ -50,6 +50,8 @@ static const struct {
         [FAULT_FORGET] = { "forget", "a message is acknowledged and then as if it had never been sent" },
         [FAULT_GARBLE] = { "garble", "one member gets a message of which one byte is another" },
         [FAULT_MIX] = { "mix", "one member gets a message with the body of the one before" },
+        [FAULT_DOUBLE] = { "double", "a message is stored and told twice, under two numbers" },
+        [FAULT_WAVER] = { "waver", "a message is acknowledged again, with the number of the one before" },
 };
 
 /* A peer's place in a room, and the room's place for the peer: each knows the other's index. */
@@ -334,13 +336,7 @@ static void answer_subscribe(struct floor *floor, struct conn *conn, const struc
         conn_send(floor, conn, frame_end(floor, WSFRAME_TEXT));
 }
 
-static void answer_send(struct floor *floor, struct conn *conn, const struct glance *send) {
-        struct room *room = room_get(floor, send->conv);
-        if (!room || send->id < 0)
-                return conn_end(floor, conn);
-        bool forgotten = floor->fault == FAULT_FORGET && floor->deliveries + room->count >= floor->fault_at && floor->fault_at;
-        if (forgotten)
-                floor->fault_at = 0;
+static void tell_sent(struct floor *floor, struct conn *conn, const struct glance *send, uint64_t seq) {
         struct buf *out = frame_begin(floor);
         buf_add_text(out, "{\"type\":\"sent\",\"id\":");
         buf_add_int(out, send->id);
@@ -349,16 +345,17 @@ static void answer_send(struct floor *floor, struct conn *conn, const struct gla
         buf_add_text(out, "\",\"op\":\"");
         buf_add_slice(out, send->op);
         buf_add_text(out, "\",\"seq\":");
-        buf_add_uint(out, room->seq + 1);
+        buf_add_uint(out, seq);
         buf_add_text(out, "}");
         conn_send(floor, conn, frame_end(floor, WSFRAME_TEXT));
-        if (forgotten)
-                return;
-        out = frame_begin(floor);
+}
+
+static void tell_room(struct floor *floor, const struct room *room, const struct glance *send, uint64_t seq) {
+        struct buf *out = frame_begin(floor);
         buf_add_text(out, "{\"type\":\"message\",\"conv\":\"");
         buf_add_slice(out, send->conv);
         buf_add_text(out, "\",\"seq\":");
-        buf_add_uint(out, ++room->seq);
+        buf_add_uint(out, seq);
         buf_add_text(out, ",\"op\":\"");
         buf_add_slice(out, send->op);
         buf_add_text(out, "\",\"at\":");
@@ -369,6 +366,29 @@ static void answer_send(struct floor *floor, struct conn *conn, const struct gla
         struct slice frame = frame_end(floor, WSFRAME_TEXT);
         for (uint32_t i = room->count; i-- > 0;) /* backwards: a member that ends meanwhile is replaced by one already served */
                 deliver(floor, room, room->members[i].conn, frame);
+}
+
+/* Is this message the one that goes wrong as a whole? */
+static bool goes_wrong(struct floor *floor, const struct room *room) {
+        bool whole = floor->fault == FAULT_FORGET || floor->fault == FAULT_DOUBLE || (floor->fault == FAULT_WAVER && room->seq > 0);
+        if (!whole || floor->fault_at == 0 || floor->deliveries + room->count < floor->fault_at)
+                return false;
+        floor->fault_at = 0; /* once */
+        return true;
+}
+
+static void answer_send(struct floor *floor, struct conn *conn, const struct glance *send) {
+        struct room *room = room_get(floor, send->conv);
+        if (!room || send->id < 0)
+                return conn_end(floor, conn);
+        enum fault fault = goes_wrong(floor, room) ? floor->fault : FAULT_NONE;
+        tell_sent(floor, conn, send, room->seq + 1);
+        if (fault == FAULT_FORGET)
+                return;
+        if (fault == FAULT_WAVER)
+                tell_sent(floor, conn, send, room->seq);
+        for (int i = fault == FAULT_DOUBLE ? 2 : 1; i > 0; i--)
+                tell_room(floor, room, send, ++room->seq);
         if (floor->fault == FAULT_MIX) {
                 buf_clear(&floor->before);
                 buf_add_slice(&floor->before, send->body);

@@ -73,7 +73,7 @@ async function endFloor(child) {
   if (code !== 0) tap.ok(false, `the floor ended with ${code}`);
 }
 
-// What each fault must be counted as. A forgotten message is two messages for one seq; that is invented for the sender, and for who sees the second.
+// What each fault must be counted as. A number that is told for two messages is invented for the second. A forgotten message is two messages for one seq; that is invented for the sender, and for who sees the second.
 const planted = [
   { fault: 'drop', counted: { lost: 1 } },
   { fault: 'repeat', counted: { repeated: 1 } },
@@ -81,6 +81,8 @@ const planted = [
   { fault: 'leak', counted: { leaked: 1 } },
   { fault: 'garble', counted: { altered: 1 } },
   { fault: 'mix', counted: { altered: 1 } },
+  { fault: 'double', counted: { repeated: 1 } },
+  { fault: 'waver', counted: { invented: 1 } },
 ];
 
 async function plantFaults() {
@@ -105,6 +107,10 @@ async function plantFaults() {
   const dropping = await floor('--fault', 'drop', '--fault-at', '500');
   isNotOk(await load(`fanout --floor --url ${dropping.url} --connections 40 --processes 2 --channels 2 --rate 50 --duration 1`), 'a channel that drops', /^lost 1/);
   await endFloor(dropping);
+  const doubling = await floor('--fault', 'double', '--fault-at', '500');
+  isNotOk(await load(`fanout --floor --url ${doubling.url} --connections 40 --processes 2 --channels 2 --rate 50 --duration 1`), 'a channel that has a message twice: both processes see it',
+    /^repeated 2,.*is seq \d+ and seq \d+/);
+  await endFloor(doubling);
 }
 
 async function honestFloors() {

@@ -102,6 +102,31 @@ static void each_planted_fault_is_found_and_nothing_else(void **state) {
                     { ACKNOWLEDGED, 0, 0, 1, "b" },
                     { SHOWN, 0, 0, 1, "a" },
                     { SHOWN, 1, 0, 1, "a" } } },
+                { "one is stored twice, under two numbers: once, however many are shown both",
+                  { .shown = 6, .repeated = 1 },
+                  { { ACKNOWLEDGED, 0, 0, 1, "a" },
+                    { SHOWN, 0, 0, 1, "a" },
+                    { SHOWN, 0, 0, 2, "a" },
+                    { SHOWN, 1, 0, 1, "a" },
+                    { SHOWN, 1, 0, 2, "a" },
+                    { SHOWN, 1, 0, 3, "c" },
+                    { SHOWN, 0, 0, 3, "c" } } },
+                { "… and three times",
+                  { .shown = 4, .repeated = 2 },
+                  { { SHOWN, 0, 0, 1, "a" }, { SHOWN, 0, 0, 2, "b" }, { SHOWN, 0, 0, 3, "a" }, { SHOWN, 0, 0, 4, "a" } } },
+                { "its sender hears of two numbers, one after the other",
+                  { .shown = 4, .repeated = 1 },
+                  { { ACKNOWLEDGED, 0, 0, 1, "a" },
+                    { ACKNOWLEDGED, 0, 0, 1, "a" },
+                    { ACKNOWLEDGED, 0, 0, 2, "a" },
+                    { SHOWN, 0, 0, 1, "a" },
+                    { SHOWN, 0, 0, 2, "a" },
+                    { SHOWN, 1, 0, 1, "a" },
+                    { SHOWN, 1, 0, 2, "a" } } },
+                { "… and the second is another one's",
+                  { .shown = 3, .invented = 1 },
+                  { { SHOWN, 0, 0, 1, "a" }, { SHOWN, 1, 0, 1, "a" }, { SHOWN, 0, 0, 2, "b" }, { ACKNOWLEDGED, 0, 0, 1, "b" } } },
+                { "two rooms do not share their ops", { .shown = 2 }, { { SHOWN, 0, 0, 1, "a" }, { SHOWN, 0, 1, 1, "a" } } },
                 { "seq 0, and one beyond all",
                   { .shown = 1, .invented = 3 },
                   { { SHOWN, 0, 0, 0, "a" }, { ACKNOWLEDGED, 0, 0, 0, "a" }, { ACKNOWLEDGED, 0, 0, UINT64_MAX, "a" } } },
@@ -182,6 +207,23 @@ static void more_holes_than_fit_are_lost_at_once(void **state) {
         audit_free(audit);
 }
 
+/* Each of a thousand messages is known again when it comes under another seq, as the table grows. */
+static void a_thousand_that_are_stored_twice_are_all_found(void **state) {
+        enum { MESSAGES = 1000 };
+        struct audit *audit = make();
+        for (uint64_t round = 0; round < 2; round++)
+                for (uint64_t seq = 1; seq <= MESSAGES; seq++) {
+                        char op[8];
+                        snprintf(op, sizeof op, "op%d", (int)seq);
+                        audit_shown(audit, 0, 0, round * MESSAGES + seq, slice_of(op));
+                        assert_int_equal(audit_get_counts(audit)->repeated, round * seq);
+                }
+        audit_shown(audit, 0, 0, 2 * MESSAGES + 1, SLICE("another"));
+        assert_int_equal(audit_get_counts(audit)->repeated, MESSAGES);
+        assert_int_equal(audit_get_counts(audit)->lost, 0);
+        audit_free(audit);
+}
+
 static void count_fault(const char *text, void *context) {
         assert_non_null(strstr(text, "leaked: device 3"));
         ++*(int *)context;
@@ -206,6 +248,7 @@ int main(void) {
                 cmocka_unit_test(a_device_is_complete_when_it_has_all_that_is_acknowledged),
                 cmocka_unit_test(two_processes_have_the_same_fold_if_they_saw_the_same),
                 cmocka_unit_test(more_holes_than_fit_are_lost_at_once),
+                cmocka_unit_test(a_thousand_that_are_stored_twice_are_all_found),
                 cmocka_unit_test(each_fault_is_told_in_a_sentence),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
