@@ -16,6 +16,7 @@
 #include "loadtest/plan.h"
 #include "loadtest/progress.h"
 #include "loadtest/report.h"
+#include "loadtest/sheet.h"
 #include "loadtest/swarm.h"
 
 enum {
@@ -32,6 +33,7 @@ struct conductor {
         struct outcome *outcome;
         pid_t *swarms;
         struct killer killer;
+        struct sheet json, html;
         uint64_t sampled_us, sample_every_us, alone_since_us, probed_us;
         uint64_t next_storm_us, storm_us;
         struct histogram earlier[2]; /* delivery and sent, as of the last sample */
@@ -308,20 +310,29 @@ static void collect(struct conductor *conductor) {
         }
 }
 
-static int write_file(const char *path,
-                      void (*print)(const struct plan *, const struct board *, const struct outcome *, struct buf *),
-                      const struct conductor *conductor) {
+static int open_sheets(struct conductor *conductor) {
+        const struct plan *plan = conductor->plan;
+        int r = sheet_open(&conductor->json, plan->json_path, plan->run);
+        if (r < 0)
+                fprintf(stderr, "belfry-load: --json: %s cannot be written: %s\n", plan->json_path, strerror(-r));
+        int also = sheet_open(&conductor->html, plan->html_path, plan->run);
+        if (also < 0)
+                fprintf(stderr, "belfry-load: --html: %s cannot be written: %s\n", plan->html_path, strerror(-also));
+        return r < 0 ? r : also;
+}
+
+static int write_sheet(struct sheet *sheet,
+                       void (*print)(const struct plan *, const struct board *, const struct outcome *, struct buf *),
+                       const struct conductor *conductor) {
+        const char *path = sheet->path;
         if (!path)
                 return 0;
         _cleanup_buf_ struct buf text = BUF_INIT(REPORT_BYTES);
         print(conductor->plan, conductor->board, conductor->outcome, &text);
-        FILE *file = buf_failed(&text) ? NULL : fopen(path, "we");
-        bool written = file && fwrite(text.ptr, 1, text.len, file) == text.len;
-        if (file && fclose(file) != 0)
-                written = false;
-        if (!written)
-                fprintf(stderr, "belfry-load: %s cannot be written: %s\n", path, strerror(errno));
-        return written ? 0 : 1;
+        int r = buf_failed(&text) ? text.error : sheet_write(sheet, buf_slice(&text));
+        if (r < 0)
+                fprintf(stderr, "belfry-load: %s cannot be written: %s\n", path, strerror(-r));
+        return r;
 }
 
 static int perform(struct conductor *conductor) {
@@ -342,20 +353,22 @@ static int perform(struct conductor *conductor) {
         outcome_judge(conductor->plan, outcome);
         progress_end(conductor->plan);
         report_summary(conductor->plan, conductor->board, outcome, stdout);
-        int r = write_file(conductor->plan->json_path, report_json, conductor);
-        r |= write_file(conductor->plan->html_path, html_print, conductor);
+        int r = write_sheet(&conductor->json, report_json, conductor);
+        r |= write_sheet(&conductor->html, html_print, conductor);
         return r == 0 && outcome_is_ok(outcome) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int conductor_run(const struct plan *plan) {
         struct conductor conductor = { .plan = plan, .board = board_new(plan->processes) };
-        int status = EXIT_FAILURE;
+        int status = EXIT_FAILURE, r = open_sheets(&conductor);
         conductor.outcome = calloc(1, sizeof *conductor.outcome);
         conductor.swarms = calloc(plan->processes, sizeof *conductor.swarms);
         const struct sigaction action = { .sa_handler = on_signal };
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
-        if (conductor.board && conductor.outcome && conductor.swarms && start_swarms(&conductor) == 0)
+        if (r < 0)
+                status = CONDUCTOR_EXIT_WRONG;
+        else if (conductor.board && conductor.outcome && conductor.swarms && start_swarms(&conductor) == 0)
                 status = perform(&conductor);
         else
                 fputs("belfry-load: out of memory or processes\n", stderr);
@@ -364,5 +377,7 @@ int conductor_run(const struct plan *plan) {
         free(conductor.swarms);
         free(conductor.outcome);
         board_free(conductor.board);
+        sheet_drop(&conductor.json);
+        sheet_drop(&conductor.html);
         return status;
 }

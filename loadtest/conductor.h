@@ -10,5 +10,7 @@
 
 struct plan;
 
+enum { CONDUCTOR_EXIT_WRONG = 2 }; /* … if what was asked for cannot be done, and nothing was begun */
+
 /* The whole run: the exit status of the program. */
 int conductor_run(const struct plan *plan);

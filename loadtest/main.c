@@ -8,7 +8,7 @@
 #include "loadtest/conductor.h"
 #include "loadtest/plan.h"
 
-enum { EXIT_WRONG = 2, HELP_BYTES = 1 << 16 };
+enum { HELP_BYTES = 1 << 16 };
 
 int main(int argc, char *argv[]) {
         static struct plan plan;
@@ -18,11 +18,11 @@ int main(int argc, char *argv[]) {
                 _cleanup_buf_ struct buf help = BUF_INIT(HELP_BYTES);
                 plan_print_help(&help);
                 fputs(buf_failed(&help) ? "" : help.ptr, stdout);
-                return argc > 1 ? EXIT_SUCCESS : EXIT_WRONG;
+                return argc > 1 ? EXIT_SUCCESS : CONDUCTOR_EXIT_WRONG;
         }
         if (r != 0) {
                 fprintf(stderr, "belfry-load: %s\n", error);
-                return EXIT_WRONG;
+                return CONDUCTOR_EXIT_WRONG;
         }
         return conductor_run(&plan);
 }

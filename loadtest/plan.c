@@ -241,6 +241,8 @@ static int check(struct plan *plan) {
         if (plan->scenario == SCENARIO_KILL && !killer_accepts(plan->kill_command))
                 return refuse("--kill-command: a program and its arguments, at most %d words and %d bytes", KILLER_WORDS,
                               KILLER_BYTES - 1);
+        if (plan->json_path && plan->html_path && strcmp(plan->json_path, plan->html_path) == 0)
+                return refuse("--json and --html are the same file");
         if (plan->stalled > plan->connections)
                 return refuse("--stalled is more than --connections");
         int r = check_processes(plan);

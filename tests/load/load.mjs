@@ -7,7 +7,7 @@
 // hub. Then servers that are not there, refuse, or die: a clear verdict and no hang. The programs are those of the build that
 // BELFRY names.
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -65,6 +65,10 @@ async function wrongWords() {
     const { code, said } = await load(words);
     tap.ok(code === 2 && said.length > 0, `the command line "${words}" is refused`, `status ${code}\n${said}`);
   }
+  const words = ['fanout', '--floor', '--url', 'ws://127.0.0.1:1/', '--connect-limit', '1', '--json', join(folder, 'never.json'), '--html', join(folder, 'none/page.html')];
+  const { status, stderr } = spawnSync(join(programs, 'belfry-load'), words, { encoding: 'utf8', timeout: DEADLINE_MS });
+  tap.ok(status === 2 && /--html: .*none\/page\.html cannot be written: No such file/.test(stderr), 'a report that could not be written is refused before the run', `status ${status}\n${stderr}`);
+  tap.ok(!readdirSync(folder).some((name) => name.includes('never')), '… and leaves nothing behind', String(readdirSync(folder)));
 }
 
 async function endFloor(child) {

@@ -120,6 +120,7 @@ static void what_is_wrong_is_said(void **state) {
                 { "idle --url ws://[::1/", "--url: the address in brackets does not end" },
                 { "kill --url ws://127.0.0.1:1/", "--kill-command is missing" },
                 { "kill --url ws://127.0.0.1:1/ --kill-command", "--kill-command: COMMAND is missing" },
+                { "idle --url ws://127.0.0.1:1/ --json a --html a", "--json and --html are the same file" },
                 { "slow --url ws://127.0.0.1:1/ --connections 5 --stalled 6", "--stalled is more" },
                 { "fanout --url ws://127.0.0.1:1/ --connections 5 --channels 6", "--channels is more" },
         };
