@@ -63,6 +63,8 @@ enum tally {
                 TALLY_COUNT
 };
 
+enum { TALLY_GAUGES = TALLY_ASLEEP + 1 }; /* what goes up and down */
+
 enum timing {
         TIMING_DELIVERY,  /* from when a message was due to when a device was shown it */
         TIMING_SENT,      /* … to when its sender heard that it is stored */

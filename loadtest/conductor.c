@@ -296,10 +296,9 @@ static void end_run(struct conductor *conductor) {
 static void collect(struct conductor *conductor) {
         struct outcome *outcome = conductor->outcome;
         const struct board *board = conductor->board;
-        uint64_t live = outcome->tallies[TALLY_LIVE];
-        for (int i = 0; i < TALLY_COUNT; i++)
+        for (int i = TALLY_GAUGES; i < TALLY_COUNT; i++) /* gauges stay as they were before all left */
                 outcome->tallies[i] = board_tally(board, (enum tally)i);
-        outcome->tallies[TALLY_LIVE] = live; /* as it was before all left */
+        outcome->at = time(NULL);
         for (int i = 0; i < TIMING_COUNT; i++)
                 board_timing(board, (enum timing)i, &outcome->timings[i]);
         for (uint32_t i = 0; i < board->slots_count; i++) {
@@ -346,7 +345,8 @@ static int perform(struct conductor *conductor) {
         if (end == OUTCOME_WHOLE)
                 end = settle(conductor);
         outcome->end = end;
-        outcome->tallies[TALLY_LIVE] = board_tally(conductor->board, TALLY_LIVE);
+        for (int i = 0; i < TALLY_GAUGES; i++)
+                outcome->tallies[i] = board_tally(conductor->board, (enum tally)i);
         atomic_store(&conductor->board->cut_short, end == OUTCOME_INTERRUPTED);
         end_run(conductor);
         collect(conductor);

@@ -11,7 +11,8 @@
 enum { TEXT_BYTES = 16384, QUANTILES = 9 };
 
 static const char head[] =
-        "<!doctype html>\n<!-- SPDX-License-Identifier: Apache-2.0 -->\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>belfry-load</title>\n"
+        "<!doctype html>\n<!-- SPDX-License-Identifier: Apache-2.0 -->\n<html lang=\"en\"><head><meta "
+        "charset=\"utf-8\"><title>belfry-load</title>\n"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><style>\n"
         "body { font: 15px/1.5 system-ui, sans-serif; max-width: 900px; margin: 2em auto; padding: 0 1em; color: #222; }\n"
         "h1 { font-size: 1.4em; } code { background: #f3f3f3; padding: .1em .3em; overflow-wrap: anywhere; }\n"
@@ -49,7 +50,12 @@ static void add_head(const struct plan *plan, const struct outcome *outcome, str
         add_escaped(out, buf_slice(&command));
         buf_add_text(out, "</code></p>\n<p>The load generator: ");
         add_escaped(out, buf_slice(&machine));
-        buf_printf(out, ", %" PRIu32 " %s.</p>\n", plan->processes, plan->processes == 1 ? "process" : "processes");
+        buf_printf(out, ", %" PRIu32 " %s. belfry-load " BELFRY_VERSION ", seed %" PRIu32 ", on <code>", plan->processes,
+                   plan->processes == 1 ? "process" : "processes", plan->seed);
+        add_escaped(out, slice_of(plan->url));
+        buf_add_text(out, "</code>, over at ");
+        report_time(outcome, out);
+        buf_add_text(out, ".</p>\n");
 }
 
 static void add_tallies(const struct outcome *outcome, struct buf *out) {
@@ -78,10 +84,14 @@ static void add_timings(const struct outcome *outcome, struct buf *out) {
         buf_add_text(out, "</table>\n");
 }
 
-static void add_servers(const struct outcome *outcome, struct buf *out) {
+static void add_servers(const struct plan *plan, const struct outcome *outcome, struct buf *out) {
         const struct probe *probe = &outcome->probe;
-        if (probe->processes_count == 0)
+        if (probe->processes_count == 0) {
+                buf_add_text(out, plan->pids_count
+                                          ? "<p>No process of the server was found.</p>\n"
+                                          : "<p>CPU and memory of the server were not looked at, as there was no --pid.</p>\n");
                 return;
+        }
         buf_add_text(out, "<table><tr><th>server process</th><th>CPU s</th><th>us each delivery</th><th>Pss MiB</th></tr>\n");
         for (uint32_t i = 0; i < probe->processes_count; i++) {
                 const struct probe_process *process = &probe->processes[i];
@@ -191,7 +201,7 @@ void html_print(const struct plan *plan, const struct board *board, const struct
                    outcome->run_s > 0 ? (double)outcome->run_acknowledged / outcome->run_s : 0);
         add_timings(outcome, out);
         add_storms(outcome, out);
-        add_servers(outcome, out);
+        add_servers(plan, outcome, out);
         add_plots(outcome, out);
         add_tallies(outcome, out);
         for (uint32_t i = 0; i < board->slots_count; i++)

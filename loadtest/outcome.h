@@ -7,6 +7,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 #include "base/limits.h"
 #include "loadtest/board.h"
 #include "loadtest/probe.h"
@@ -40,6 +41,7 @@ enum outcome_end {
 
 struct outcome {
         enum outcome_end end;
+        time_t at; /* when it was over */
         uint64_t tallies[TALLY_COUNT];
         struct histogram timings[TIMING_COUNT];
         double connect_s, run_s, settle_s; /* how long each took */

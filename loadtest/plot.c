@@ -100,6 +100,12 @@ static void add_x_axis(const struct plot *plot, const struct scale *scale, struc
                    plot->x_name);
 }
 
+/* Does the point stand alone? A line from it to nowhere would not be seen. */
+static bool is_alone(const struct plot *plot, const struct plot_line *line, uint32_t at) {
+        return line->values[at] >= 0 && (at == 0 || line->values[at - 1] < 0) &&
+               (at + 1 == plot->points || line->values[at + 1] < 0);
+}
+
 static void add_line(const struct plot *plot, const struct scale *scale, uint32_t index, struct buf *out) {
         const struct plot_line *line = &plot->lines[index];
         bool open = false;
@@ -112,7 +118,12 @@ static void add_line(const struct plot *plot, const struct scale *scale, uint32_
                 buf_printf(out, "%s%.1f %.1f", open ? "L" : "M", x_at(scale, plot->x[i]), y_at(scale, line->values[i]));
                 open = true;
         }
-        buf_printf(out, "\"/>\n<text x=\"%u\" y=\"%d\" style=\"fill: %s\">%s</text>\n", LEFT + 330 + 130 * index, TOP - 18,
+        buf_add_text(out, "\"/>\n");
+        for (uint32_t i = 0; i < plot->points; i++)
+                if (is_alone(plot, line, i))
+                        buf_printf(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"2.5\" fill=\"%s\"/>\n", x_at(scale, plot->x[i]),
+                                   y_at(scale, line->values[i]), colours[index]);
+        buf_printf(out, "<text x=\"%u\" y=\"%d\" style=\"fill: %s\">%s</text>\n", LEFT + 330 + 130 * index, TOP - 18,
                    colours[index], line->name);
 }
 

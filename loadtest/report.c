@@ -51,6 +51,13 @@ void report_machine(struct buf *out) {
                    sysconf(_SC_NPROCESSORS_ONLN), (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / (1 << 30));
 }
 
+void report_time(const struct outcome *outcome, struct buf *out) {
+        char at[32];
+        struct tm tm;
+        strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&outcome->at, &tm));
+        buf_add_text(out, at);
+}
+
 void report_command(const struct plan *plan, struct buf *out) {
         const char *slash = strrchr(plan->argv[0], '/');
         buf_add_text(out, slash ? slash + 1 : plan->argv[0]);
@@ -67,17 +74,16 @@ static void add_string(struct buf *out, struct slice text) {
 
 static void add_head(struct buf *out, const struct plan *plan, const struct outcome *outcome) {
         _cleanup_buf_ struct buf machine = BUF_INIT(TEXT_BYTES), command = BUF_INIT(TEXT_BYTES);
-        char at[32];
-        time_t now = time(NULL);
-        struct tm tm;
-        strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
         report_machine(&machine);
         report_command(plan, &command);
         buf_add_text(out, "\"verdict\":");
         add_string(out, slice_of(outcome->verdict));
         buf_printf(out, ",\"scenario\":\"%s\",\"url\":", plan_scenario_name(plan->scenario));
         add_string(out, slice_of(plan->url));
-        buf_printf(out, ",\"floor\":%s,\"run\":\"%s\",\"at\":\"%s\",\"command\":", plan->floor ? "true" : "false", plan->run, at);
+        buf_printf(out, ",\"version\":\"" BELFRY_VERSION "\",\"floor\":%s,\"run\":\"%s\",\"at\":\"",
+                   plan->floor ? "true" : "false", plan->run);
+        report_time(outcome, out);
+        buf_add_text(out, "\",\"command\":");
         add_string(out, buf_slice(&command));
         buf_add_text(out, ",\"machine\":");
         add_string(out, buf_slice(&machine));
@@ -194,8 +200,19 @@ static void print_servers(FILE *out, const struct outcome *outcome) {
 static void print_errors(FILE *out, const struct board *board, const uint64_t *tallies) {
         const char *code = board_error_code(board);
         if (tallies[TALLY_ERRORS] || tallies[TALLY_RESENT])
-                fprintf(out, "errors %" PRIu64 "%s%s, resent %" PRIu64 "\n", tallies[TALLY_ERRORS], *code ? ", the first was " : "",
-                        code, tallies[TALLY_RESENT]);
+                fprintf(out, "errors %" PRIu64 "%s%s, resent %" PRIu64 "\n", tallies[TALLY_ERRORS],
+                        *code ? ", the first was " : "", code, tallies[TALLY_RESENT]);
+}
+
+/* With few devices the memory of the server may have fallen meanwhile, which says nothing of a connection. */
+static void print_server(FILE *out, const struct outcome *outcome) {
+        double each = memory_each(outcome);
+        fprintf(out, "server: %.2f us CPU each delivery",
+                per((double)probe_run_us(&outcome->probe), (double)outcome->run_deliveries));
+        if (each > 0)
+                fprintf(out, ", %.0f bytes each connection", each);
+        fputc('\n', out);
+        print_servers(out, outcome);
 }
 
 void report_summary(const struct plan *plan, const struct board *board, const struct outcome *outcome, FILE *out) {
@@ -222,10 +239,7 @@ void report_summary(const struct plan *plan, const struct board *board, const st
                 fprintf(out, "storm %" PRIu32 ": all welcomed after %.0f ms, live after %.0f ms\n", i + 1,
                         outcome->storms[i].welcomed_ms, outcome->storms[i].live_ms);
         if (outcome->probe.processes_count && outcome->run_s > 0)
-                fprintf(out, "server: %.2f us CPU each delivery, %.0f bytes each connection\n",
-                        per((double)probe_run_us(&outcome->probe), (double)outcome->run_deliveries), memory_each(outcome));
-        if (outcome->run_s > 0)
-                print_servers(out, outcome);
+                print_server(out, outcome);
         for (uint32_t i = 0; i < board->slots_count && !outcome_is_ok(outcome); i++)
                 for (uint32_t k = 0; k < atomic_load(&board->slots[i].complaints_count) && k < BOARD_COMPLAINTS; k++)
                         fprintf(out, "  %s\n", board->slots[i].complaints[k]);

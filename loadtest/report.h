@@ -13,5 +13,7 @@ void report_summary(const struct plan *plan, const struct board *board, const st
 
 /* The machine, in one line: kernel, processor, cores, memory. */
 void report_machine(struct buf *out);
+/* When the run was over (RFC 3339). */
+void report_time(const struct outcome *outcome, struct buf *out);
 /* The command line, in one line. */
 void report_command(const struct plan *plan, struct buf *out);

@@ -131,7 +131,7 @@ async function scenarios() {
   const hub = await new Hub({ name: 'load', workers: 2, env: { BELFRY_LOG_LEVEL: 'warning' } }).start();
   await hub.untilReady();
   const on = (words) => load(`${words} --url ${hub.wsUrl} --pid ${hub.pid}`);
-  isOk(await on('idle --connections 200 --processes 2 --duration 1'), 'idle', (report) => report.live === 200 && report.connect.pss_bytes_each > 0 &&
+  isOk(await on('idle --connections 200 --processes 2 --duration 1'), 'idle', (report) => report.live === 200 && report.open === 200 && report.connect.pss_bytes_each > 0 &&
     report.connect.seconds * 1000 + 1 > report.handshake_ms.max && report.connect.seconds < 60); // from the first packet to the last device
   await Promise.all([
     on('chat --connections 60 --devices 2 --room 3 --rate 60 --churn 10 --duration 2').then((result) => isOk(result, 'chat, with devices that come and go',

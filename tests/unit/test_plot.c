@@ -32,19 +32,28 @@ static void assert_path(const struct buf *out, int points, int pieces) {
         assert_int_equal(pieces, 0);
 }
 
+/* What stands alone is a dot, as a path of one point is not seen. */
+static int dots(const struct buf *out) {
+        int count = 0;
+        for (const char *at = out->ptr; (at = strstr(at, "<circle ")); at++)
+                count++;
+        return count;
+}
+
 static void points_stay_inside_whatever_they_are(void **state) {
         static const struct {
                 double values[4];
                 bool logarithmic;
-                int points, pieces;
+                int points, pieces, dots;
         } rows[] = {
-                { { 1, 2, 3, 4 }, false, 4, 1 },
-                { { 0, 0, 0, 0 }, false, 4, 1 },
-                { { 0, 0, 0, 0 }, true, 4, 1 },
-                { { 5, -1, 7, 8 }, false, 3, 2 },
-                { { 5, 0, 7e9, 1e-6 }, true, 4, 1 },
-                { { -1, -1, -1, -1 }, true, 0, 0 },
-                { { 1e12, 1e12, 1e12, 1e12 }, true, 4, 1 },
+                { { 1, 2, 3, 4 }, false, 4, 1, 0 },
+                { { 0, 0, 0, 0 }, false, 4, 1, 0 },
+                { { 0, 0, 0, 0 }, true, 4, 1, 0 },
+                { { 5, -1, 7, 8 }, false, 3, 2, 1 },
+                { { -1, 6, -1, 8 }, true, 2, 2, 2 },
+                { { 5, 0, 7e9, 1e-6 }, true, 4, 1, 0 },
+                { { -1, -1, -1, -1 }, true, 0, 0, 0 },
+                { { 1e12, 1e12, 1e12, 1e12 }, true, 4, 1, 0 },
         };
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
                 _cleanup_buf_ struct buf out = BUF_INIT(1 << 16);
@@ -61,6 +70,7 @@ static void points_stay_inside_whatever_they_are(void **state) {
                 assert_null(strstr(out.ptr, "nan"));
                 assert_null(strstr(out.ptr, "inf"));
                 assert_path(&out, rows[i].points, rows[i].pieces);
+                assert_int_equal(dots(&out), rows[i].dots);
         }
 }
 
@@ -77,6 +87,7 @@ static void none_or_one_point_is_a_plot_too(void **state) {
                                            .lines = { { "line", values } } },
                            &out);
                 assert_path(&out, (int)points, (int)points);
+                assert_int_equal(dots(&out), points);
         }
 }
 

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "loadtest/html.h"
 #include "loadtest/outcome.h"
 #include "loadtest/plan.h"
 
@@ -86,10 +87,53 @@ static void a_rate_that_nobody_chose_is_told(void **state) {
         assert_says(run, "\nrate: 123.5 messages a second, as --rate was not said\n", true);
 }
 
+static void memory_that_shrank_is_no_price_of_a_connection(void **state) {
+        struct run *run = *state;
+        struct outcome *outcome = run->outcome;
+        outcome->run_s = 1, outcome->probe.processes_count = 1, outcome->connected_peak = 10;
+        outcome->idle_pss_bytes = 5000, outcome->connected_pss_bytes = 3000;
+        assert_says(run, "\nserver: 0.00 us CPU each delivery\n", true);
+        outcome->connected_pss_bytes = 7000;
+        assert_says(run, "\nserver: 0.00 us CPU each delivery, 200 bytes each connection\n", true);
+}
+
+static void assert_has(const struct buf *text, const char *part, bool has) {
+        assert_false(buf_failed(text));
+        if (!strstr(text->ptr, part) == has)
+                fail_msg("'%s' is %s in: %s", part, has ? "not" : "still", text->ptr);
+}
+
+static void a_report_says_of_what_it_is(void **state) {
+        struct run *run = *state;
+        run->plan.seed = 4711;
+        run->plan.url = "ws://[::1]:8080/v1/ws?a=<b>";
+        run->outcome->at = 1764342000; /* 2025-11-28 15:00:00 UTC */
+        _cleanup_buf_ struct buf json = BUF_INIT(1 << 16), page = BUF_INIT(1 << 16), more = BUF_INIT(1 << 16);
+        report_json(&run->plan, run->board, run->outcome, &json);
+        assert_has(&json, ",\"url\":\"ws://[::1]:8080/v1/ws?a=<b>\"", true);
+        assert_has(&json, ",\"version\":\"", true);
+        assert_has(&json, ",\"seed\":4711,", true);
+        assert_has(&json, ",\"at\":\"2025-11-28T15:00:00Z\",", true);
+        html_print(&run->plan, run->board, run->outcome, &page);
+        const char *version = strstr(json.ptr, "\"version\":\"") + strlen("\"version\":\"");
+        char program_and_version[64];
+        snprintf(program_and_version, sizeof program_and_version, "belfry-load %.*s, seed 4711", (int)strcspn(version, "\""),
+                 version);
+        assert_has(&page, program_and_version, true);
+        assert_has(&page, "<code>ws://[::1]:8080/v1/ws?a=&lt;b></code>", true);
+        assert_has(&page, "2025-11-28T15:00:00Z", true);
+        assert_has(&page, "as there was no --pid", true);
+        run->plan.pids_count = 1;
+        html_print(&run->plan, run->board, run->outcome, &more);
+        assert_has(&more, "as there was no --pid", false);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(errors_are_told_with_the_code_of_the_first, make, drop),
                 cmocka_unit_test_setup_teardown(a_rate_that_nobody_chose_is_told, make, drop),
+                cmocka_unit_test_setup_teardown(memory_that_shrank_is_no_price_of_a_connection, make, drop),
+                cmocka_unit_test_setup_teardown(a_report_says_of_what_it_is, make, drop),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
