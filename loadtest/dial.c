@@ -45,9 +45,8 @@ static const char *split(const char *rest, struct dial *dial) {
         size_t port_len = colon ? (size_t)(path - port) : strlen(port);
         if (port_len == 0 || strspn(port, "0123456789") < port_len || !take_text(dial->port, sizeof dial->port, port, port_len))
                 return "its port is no number";
-        long number = strtol(dial->port, NULL, 10);
-        if (number < 1 || number > UINT16_MAX)
-                return "its port is not between 1 and 65535";
+        if (strtol(dial->port, NULL, 10) > UINT16_MAX) /* 0 is for who listens: any */
+                return "its port is over 65535";
         if (strpbrk(path, " \r\n") || !take_text(dial->path, sizeof dial->path, *path ? path : "/", *path ? strlen(path) : 1))
                 return "its path is too long, or has spaces";
         return NULL;
