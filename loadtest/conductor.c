@@ -218,6 +218,8 @@ static enum outcome_end connect_all(struct conductor *conductor) {
         uint64_t cpu_us = probe_cpu_us(&outcome->probe), start_us = board_now_us();
         begin(conductor, PHASE_CONNECT);
         enum outcome_end end = wait_for(conductor, PHASE_CONNECT, conductor->plan->connect_s, OUTCOME_NO_CONNECT);
+        if (end == OUTCOME_WHOLE && board_tally(conductor->board, TALLY_TURNED_AWAY) > 0)
+                end = OUTCOME_NO_CONNECT; /* nobody is left to wait for */
         outcome->connect_s = (double)((end == OUTCOME_WHOLE ? connected_us(conductor->board) : board_now_us()) - start_us) / 1e6;
         outcome->connected_peak = board_tally(conductor->board, TALLY_LIVE);
         look_at_servers(conductor, board_now_us(), true);

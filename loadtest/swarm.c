@@ -313,6 +313,7 @@ static void begin_phase(struct swarm *swarm, enum phase phase) {
                 audit_raise(swarm->audit, i, atomic_load(&swarm->board->channel_tops[i]));
 }
 
+/* … but for those who are turned away for good. */
 static bool all_live(const struct swarm *swarm) {
         return swarm->slot->tallies[TALLY_LIVE] + swarm->slot->tallies[TALLY_TURNED_AWAY] >= swarm->share.devices;
 }
@@ -327,7 +328,7 @@ static bool all_shown(const struct swarm *swarm) {
 static bool is_through(const struct swarm *swarm) {
         switch (swarm->phase) {
         case PHASE_CONNECT:
-                return swarm->slot->tallies[TALLY_LIVE] == swarm->share.devices;
+                return all_live(swarm);
         case PHASE_SETTLE:
                 return swarm->pending == 0 && all_live(swarm);
         case PHASE_DRAIN:

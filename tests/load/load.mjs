@@ -156,7 +156,8 @@ async function scenarios() {
   const held = await load(`kill --url ${hub.wsUrl} --connections 8 --rate 8 --duration 2 --kill-every 1 --settle-limit 2`, { more: ['--kill-command', `sh ${stubborn}`] });
   isNotOk(held, 'a command that does not want to end', /^the command to kill did not end$/);
   isNotOk(await on('storm --connections 8 --storms 100 --duration 1'), 'a run with fewer storms than were wanted', /^\d+ of 100 storms$/);
-  const wrong = await load(`idle --url ${hub.wsUrl} --connections 5 --duration 1 --connect-limit 2`, { env: { BELFRY_JWT_SECRET: 'not the secret that the hub has, but as long' } });
+  // The limit of an hour is not waited out, as nobody is left to wait for.
+  const wrong = await load(`idle --url ${hub.wsUrl} --connections 5 --processes 2 --duration 1 --connect-limit 3600`, { env: { BELFRY_JWT_SECRET: 'not the secret that the hub has, but as long' } });
   isNotOk(wrong, 'a wrong secret', /^turned_away 5.*0 of 5 devices.*unauthorized/);
   const unpaid = await load(`chat --rate 1 --url ${hub.wsUrl} --connections 5 --duration 1`, { env: { BELFRY_API_KEY: 'not the key' } });
   isNotOk(unpaid, 'a wrong API key', /could not be made.*401/);
