@@ -38,6 +38,7 @@ enum phase {
         TALLY_ROW(TURNED_AWAY, "sessions closed with a code that says not to come back")                                         \
         TALLY_ROW(SCHEDULED, "messages that were due")                                                                           \
         TALLY_ROW(SKIPPED, "messages not sent as too many of the device had no answer yet")                                      \
+        TALLY_ROW(UNSAID, "messages not sent as everybody was away who could")                                                   \
         TALLY_ROW(ACKNOWLEDGED, "messages acknowledged by sent")                                                                 \
         TALLY_ROW(REJECTED, "messages refused by a lasting error")                                                               \
         TALLY_ROW(UNANSWERED, "messages without an answer at the end")                                                           \

@@ -29,8 +29,8 @@ void schedule_start(struct schedule *schedule, uint64_t now_us) {
         schedule->next_us = (double)now_us + dice_exponential(&schedule->dice, schedule->mean_us);
 }
 
-static uint32_t draw(struct schedule *schedule) {
-        float wanted = (float)dice_unit(&schedule->dice) * schedule->weights[schedule->count - 1];
+uint32_t schedule_draw(const struct schedule *schedule, struct dice *dice) {
+        float wanted = (float)dice_unit(dice) * schedule->weights[schedule->count - 1];
         uint32_t low = 0, high = schedule->count - 1;
         while (low < high) {
                 uint32_t middle = low + (high - low) / 2;
@@ -46,7 +46,7 @@ bool schedule_step(struct schedule *schedule, uint64_t now_us, uint32_t *ret_who
         if (schedule->mean_us <= 0 || schedule->next_us > (double)now_us)
                 return false;
         *ret_due_us = (uint64_t)schedule->next_us;
-        *ret_who = draw(schedule);
+        *ret_who = schedule_draw(schedule, &schedule->dice);
         schedule->next_us += dice_exponential(&schedule->dice, schedule->mean_us);
         return true;
 }

@@ -27,5 +27,8 @@ void schedule_deinit(struct schedule *schedule);
 void schedule_start(struct schedule *schedule, uint64_t now_us);
 /* Is something due at now_us? Then who, and since when; ask again until it is not. */
 bool schedule_step(struct schedule *schedule, uint64_t now_us, uint32_t *ret_who, uint64_t *ret_due_us);
+/* Somebody else in the place of who was drawn, by the same weights but with other dice: what the schedule draws stays as it is.
+ */
+uint32_t schedule_draw(const struct schedule *schedule, struct dice *dice);
 /* When the next is due; UINT64_MAX: never. */
 uint64_t schedule_next_us(const struct schedule *schedule);

@@ -28,32 +28,12 @@ enum {
         LOOK_US = 100000,   /* between two looks at all devices */
         QUIET_US = 500000,  /* nothing was shown for so long: what comes twice would have come */
         DIALS_AT_ONCE = 64, /* in one turn */
+        REDRAWS = 16,       /* for who is away by its own will; after that the next one speaks who is not */
         AWAY_MS = 2000,     /* a device that comes and goes is away so long, on average */
 };
 
-struct share swarm_share(const struct plan *plan, uint32_t index) {
-        uint64_t count = plan->processes;
-        if (plan->scenario == SCENARIO_FANOUT) {
-                uint32_t first = (uint32_t)(plan->connections * (uint64_t)index / count);
-                uint32_t devices = (uint32_t)(plan->connections * ((uint64_t)index + 1) / count) - first;
-                return (struct share){ first, devices, 0, 1, devices ? devices : 1, plan->channels };
-        }
-        uint32_t per_circle = plan->room * plan->devices, circles = (plan->connections + per_circle - 1) / per_circle;
-        uint32_t first = (uint32_t)(circles * (uint64_t)index / count), end = (uint32_t)(circles * ((uint64_t)index + 1) / count);
-        uint64_t last_device = (uint64_t)end * per_circle < plan->connections ? (uint64_t)end * per_circle : plan->connections;
-        return (struct share){ first * per_circle,  (uint32_t)(last_device - (uint64_t)first * per_circle),
-                               first * plan->rooms, end - first,
-                               per_circle,          plan->rooms };
-}
-
 static bool has_rooms(const struct plan *plan) {
         return plan->scenario == SCENARIO_FANOUT || plan->rate > 0;
-}
-
-/* The last of the devices stall, as the first may post to channels. */
-static bool is_stalled(const struct swarm *swarm, uint32_t index) {
-        const struct plan *plan = swarm->plan;
-        return plan->scenario == SCENARIO_SLOW && swarm->share.first_device + index >= plan->connections - plan->stalled;
 }
 
 /* ---- setup ---- */
@@ -138,16 +118,14 @@ static int open_all(struct swarm *swarm) {
         };
         const char *error = "out of memory";
         double part = plan->connections ? (double)share->devices / plan->connections : 0;
-        bool speaks = plan->scenario != SCENARIO_FANOUT || swarm->index == 0;
-        double rate = plan->scenario == SCENARIO_FANOUT ? plan->rate : plan->rate * part;
-        uint32_t speakers = plan->scenario == SCENARIO_FANOUT ? plan->channels : share->devices;
         swarm->audit = audit_new(&options);
         swarm->bots = calloc(share->devices ? share->devices : 1, sizeof *swarm->bots);
         swarm->wheel = wheel_new(10, board_now_us() / 1000);
         swarm->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         int r = swarm->audit && swarm->bots && swarm->wheel && swarm->epoll_fd >= 0 ? 0 : -ENOMEM;
         if (r == 0)
-                r = schedule_init(&swarm->messages, speakers, speaks ? rate : 0, dice_throw(&swarm->dice));
+                r = schedule_init(&swarm->messages, share_speakers(share, plan), share_rate(share, plan),
+                                  dice_throw(&swarm->dice));
         if (r == 0)
                 r = schedule_init(&swarm->churn, share->devices, plan->churn * part, dice_throw(&swarm->dice));
         if (r == 0 && plan->dial.tls) {
@@ -158,7 +136,7 @@ static int open_all(struct swarm *swarm) {
                 board_complain(swarm->slot, error);
         for (uint32_t i = 0; r == 0 && i < share->devices; i++) {
                 bot_init(&swarm->bots[i], swarm, i);
-                swarm->bots[i].stalled = is_stalled(swarm, i);
+                swarm->bots[i].stalled = share_is_stalled(share, plan, i);
         }
         return r;
 }
@@ -187,14 +165,28 @@ static uint32_t room_of(struct swarm *swarm, uint32_t device) {
         return device / swarm->share.devices_per_circle * rooms + dice_below(&swarm->dice, rooms);
 }
 
+/* Who speaks: who was drawn or, if that one is away by its own will, somebody else; NULL if all are away. */
+static struct bot *find_speaker(struct swarm *swarm, uint32_t device) {
+        if (swarm->slot->tallies[TALLY_ASLEEP] >= swarm->share.devices)
+                return NULL;
+        for (int i = 0; i < REDRAWS && swarm->bots[device].asleep; i++)
+                device = schedule_draw(&swarm->messages, &swarm->dice);
+        for (uint32_t i = 0; i < swarm->messages.count && swarm->bots[device].asleep; i++)
+                device = (device + 1) % swarm->messages.count;
+        return swarm->bots[device].asleep ? NULL : &swarm->bots[device];
+}
+
 static void say_what_is_due(struct swarm *swarm) {
         uint32_t device;
         uint64_t due_us;
         while (schedule_step(&swarm->messages, swarm->now_us, &device, &due_us)) {
-                struct bot *bot = &swarm->bots[device];
-                uint32_t room = room_of(swarm, device);
-                if (bot->asleep || bot->stalled) /* who is away by its own will says nothing */
+                struct bot *bot = find_speaker(swarm, device);
+                if (!bot) {
+                        swarm->slot->tallies[TALLY_SCHEDULED]++;
+                        swarm->slot->tallies[TALLY_UNSAID]++;
                         continue;
+                }
+                uint32_t room = room_of(swarm, bot->index);
                 if (swarm->plan->scenario != SCENARIO_FANOUT && !swarm->plan->floor &&
                     dice_unit(&swarm->dice) <= swarm->plan->typing)
                         bot_type(bot, room);
@@ -458,7 +450,7 @@ int swarm_run(const struct plan *plan, struct board *board, uint32_t index) {
         swarm->board = board;
         swarm->slot = &board->slots[index];
         swarm->index = index;
-        swarm->share = swarm_share(plan, index);
+        swarm->share = share_of(plan, index);
         swarm->dice = (struct dice){ ((uint64_t)plan->seed << 16) + index };
         swarm->now_us = board_now_us();
         swarm->epoll_fd = -1;

@@ -14,18 +14,12 @@
 #include "loadtest/dice.h"
 #include "loadtest/plan.h"
 #include "loadtest/schedule.h"
+#include "loadtest/share.h"
 
 struct audit;
 struct bot;
 struct veil_context;
 struct wheel;
-
-/* Which of all devices and rooms are here. */
-struct share {
-        uint32_t first_device, devices;
-        uint32_t first_room, circles;
-        uint32_t devices_per_circle, rooms_per_circle;
-};
 
 struct swarm {
         const struct plan *plan;
@@ -70,6 +64,3 @@ void swarm_on_live(struct swarm *swarm, struct bot *bot);
 void swarm_on_due(struct swarm *swarm, struct bot *bot);                /* its timer, while it is live */
 void swarm_on_own(struct swarm *swarm, struct bot *bot, uint32_t room); /* it was shown a message of its own */
 void swarm_on_shown(struct swarm *swarm, struct bot *bot, uint32_t room, uint64_t seq);
-
-/* Where process index of count begins and what it bears: pure. */
-struct share swarm_share(const struct plan *plan, uint32_t index);

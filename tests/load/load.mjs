@@ -141,6 +141,8 @@ async function scenarios() {
     on('storm --connections 100 --rate 20 --storms 2 --duration 4').then((result) => isOk(result, 'storm', (report) => report.storms.length === 2 && report.welcomed === 300)),
     on('mobile --connections 60 --rate 60 --sleep 1 --duration 4').then((result) => isOk(result, 'mobile', (report) => report.catch_up_ms.count > 0)),
     on('slow --connections 60 --rate 60 --stalled 10 --duration 3').then((result) => isOk(result, 'slow', (report) => report.deliveries === 4 * report.acknowledged)),
+    // 600 are due, with a standard deviation of 24, and whoever is drawn says them or has another say them.
+    on('slow --connections 60 --rate 300 --stalled 40 --duration 2 --seed 5').then((result) => isOk(result, 'who stalls costs nothing of the rate', (report) => report.scheduled > 500)),
   ]);
   for (const name of ['belfry-worker', 'redis-server']) {
     const command = [process.execPath, join(here, 'kill_one.mjs'), hub.pid, name].join(' ');

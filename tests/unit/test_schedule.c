@@ -67,7 +67,9 @@ static void the_same_seed_draws_the_same_and_another_one_does_not(void **state) 
         schedule_start(&one, 0);
         schedule_start(&two, 0);
         schedule_start(&other, 0);
+        struct dice dice = { 3 };
         for (int i = 0; i < 1000; i++) {
+                assert_true(schedule_draw(&two, &dice) < SPEAKERS); /* a stand-in changes nothing */
                 assert_true(schedule_step(&one, UINT64_MAX / 2, &first, &one_us));
                 assert_true(schedule_step(&two, UINT64_MAX / 2, &second, &two_us));
                 assert_true(schedule_step(&other, UINT64_MAX / 2, &third, &other_us));
