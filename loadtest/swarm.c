@@ -128,6 +128,7 @@ static int open_all(struct swarm *swarm) {
                                   dice_throw(&swarm->dice));
         if (r == 0)
                 r = schedule_init(&swarm->churn, share->devices, plan->churn * part, dice_throw(&swarm->dice));
+        swarm->naps = (struct dice){ dice_throw(&swarm->dice) };
         if (r == 0 && plan->dial.tls) {
                 swarm->veil_context = veil_context_new(plan->dial.host, plan->ca_path, plan->unverified, plan->fresh, &error);
                 r = swarm->veil_context ? 0 : -ENOMEM;
@@ -210,15 +211,32 @@ static void churn_what_is_due(struct swarm *swarm) {
 static void nap_later(struct swarm *swarm, struct bot *bot) {
         const struct plan *plan = swarm->plan;
         double awake_ms = plan->sleep_s * 1000.0 * (1 - plan->asleep) / plan->asleep;
-        wheel_start(swarm->wheel, &bot->timer, swarm->now_us / 1000 + 1 + (uint64_t)dice_exponential(&swarm->dice, awake_ms));
+        wheel_start(swarm->wheel, &bot->timer, swarm->now_us / 1000 + 1 + (uint64_t)dice_exponential(&swarm->naps, awake_ms));
+}
+
+static void nap_now(struct swarm *swarm, struct bot *bot) {
+        double sleep_ms = swarm->plan->sleep_s * 1000.0;
+        bot_leave(bot);
+        wheel_start(swarm->wheel, &bot->timer, swarm->now_us / 1000 + 1 + (uint64_t)dice_exponential(&swarm->naps, sleep_ms));
+}
+
+/* As if it had always been so: the share that is to be away is, and what is left of an exponential time is as long as all of it.
+ */
+static void begin_naps(struct swarm *swarm) {
+        for (uint32_t i = 0; i < swarm->share.devices; i++) {
+                struct bot *bot = &swarm->bots[i];
+                bool sleeps = dice_unit(&swarm->naps) <= swarm->plan->asleep;
+                if (bot->state == BOT_LIVE && sleeps)
+                        nap_now(swarm, bot);
+                else if (bot->state == BOT_LIVE)
+                        nap_later(swarm, bot);
+        }
 }
 
 void swarm_on_due(struct swarm *swarm, struct bot *bot) {
         if (swarm->phase != PHASE_RUN || swarm->plan->scenario != SCENARIO_MOBILE)
                 return;
-        double sleep_ms = swarm->plan->sleep_s * 1000.0;
-        bot_leave(bot);
-        wheel_start(swarm->wheel, &bot->timer, swarm->now_us / 1000 + 1 + (uint64_t)dice_exponential(&swarm->dice, sleep_ms));
+        nap_now(swarm, bot);
 }
 
 void swarm_on_welcome(struct swarm *swarm) {
@@ -268,15 +286,12 @@ static void begin_run(struct swarm *swarm) {
         uint64_t start_us = atomic_load(&swarm->board->run_us);
         schedule_start(&swarm->messages, start_us);
         schedule_start(&swarm->churn, start_us);
-        for (uint32_t i = 0; i < swarm->share.devices; i++) {
-                struct bot *bot = &swarm->bots[i];
-                if (plan->scenario == SCENARIO_MOBILE && bot->state == BOT_LIVE)
-                        nap_later(swarm, bot);
-                for (uint32_t k = 0; plan->scenario == SCENARIO_FANOUT && plan->rate <= 0 && swarm->index == 0 &&
-                                     i < plan->channels && k < plan->in_flight;
-                     k++)
-                        bot_say(bot, i, swarm->now_us);
-        }
+        if (plan->scenario == SCENARIO_MOBILE)
+                begin_naps(swarm);
+        bool flat_out = plan->scenario == SCENARIO_FANOUT && plan->rate <= 0;
+        for (uint32_t i = 0; flat_out && i < share_speakers(&swarm->share, plan); i++)
+                for (uint32_t k = 0; k < plan->in_flight; k++)
+                        bot_say(&swarm->bots[i], i, swarm->now_us);
 }
 
 /* All who sleep or stall come back. */

@@ -31,7 +31,7 @@ struct swarm {
         struct bot *bots;
         struct wheel *wheel;
         struct veil_context *veil_context;
-        struct dice dice;
+        struct dice dice, naps; /* naps: who sleeps when, in mobile */
         struct schedule messages, churn;
         int epoll_fd;
         enum phase phase;

@@ -139,6 +139,9 @@ async function scenarios() {
     on('chat --connections 10 --room 5 --rooms 20 --rate 50 --duration 2').then((result) => isOk(result, 'many conversations of few users', (report) => report.latency_ms.p99 > 0)),
     on('fanout --connections 100 --processes 2 --channels 2 --rate 20 --duration 2').then((result) => isOk(result, 'fanout', (report) => report.deliveries === 100 * report.acknowledged)),
     on('storm --connections 100 --rate 20 --storms 2 --duration 4').then((result) => isOk(result, 'storm', (report) => report.storms.length === 2 && report.welcomed === 300)),
+    // Of 200 devices 40 are awake from the first second on, with a standard deviation of 6; and they say what is due, as above.
+    on('mobile --connections 200 --rate 300 --asleep 0.8 --duration 2 --seed 5').then((result) => isOk(result, 'who is away is so from the beginning, and costs nothing of the rate',
+      (report) => report.samples.every(({ live }) => live > 15 && live < 65) && report.scheduled > 500 && report.unsaid === 0)),
     on('mobile --connections 60 --rate 60 --sleep 1 --duration 4').then((result) => isOk(result, 'mobile', (report) => report.catch_up_ms.count > 0)),
     on('slow --connections 60 --rate 60 --stalled 10 --duration 3').then((result) => isOk(result, 'slow', (report) => report.deliveries === 4 * report.acknowledged)),
     // 600 are due, with a standard deviation of 24, and whoever is drawn says them or has another say them.
