@@ -21,6 +21,8 @@ enum {
         ERROR_BYTES = 200,
         AT_ONCE = 512, /* as many handshakes as a worker has at a time */
         AT_ONCE_LEAST = 16,
+        SLEEP_S = 60,
+        KILL_EVERY_S = 5,
         RATE_LEAST = 10,  /* so that a second without a message does not happen by chance */
         RATE_MOST = 1000, /* which a machine with two cores bears beside the load generator */
 };
@@ -78,11 +80,11 @@ static const struct row rows[] = {
           "chat: devices that go and come back, a second; 0.1 % of them if not said." },
         { "--storms", "N", COUNT, AT(storms), 1, 1000, "storm: how many, evenly over the duration; 3 if not said." },
         { "--asleep", "SHARE", NUMBER, AT(asleep), 0.01, 0.99, "mobile: devices that are away at a time; 0.5 if not said." },
-        { "--sleep", "S", COUNT, AT(sleep_s), 1, 86400, "mobile: how long a device is away, on average; 60 if not said." },
+        { "--sleep", "S", COUNT, AT(sleep_s), 1, 86400, "mobile: how long a device is away, on average; if not said 60, or a third of a duration below 180." },
         { "--stalled", "K", COUNT, AT(stalled), 1, LIMIT_LOAD_CONNECTIONS,
           "slow: devices that do not read; a tenth if not said." },
         { "--kill-command", "COMMAND", TEXT, AT(kill_command), 0, 0, "kill: a program and its arguments, split at spaces." },
-        { "--kill-every", "S", COUNT, AT(kill_every_s), 1, 86400, "kill: seconds between; 5 if not said." },
+        { "--kill-every", "S", COUNT, AT(kill_every_s), 1, 86400, "kill: seconds between; if not said 5, or a third of a duration below 15." },
         { "--at-once", "N", COUNT, AT(at_once), 1, LIMIT_LOAD_CONNECTIONS,
           "Handshakes of one process at a time; 512 over all if not said, and in a storm as many as there are." },
         { "--connect-rate", "R", NUMBER, AT(connect_rate), 0, 1e6,
@@ -225,6 +227,12 @@ static double default_rate(const struct plan *plan) {
         return rate < RATE_LEAST ? RATE_LEAST : rate > RATE_MOST ? RATE_MOST : rate;
 }
 
+/* What takes most_s, unless the run is so short that it would hardly happen. */
+static uint32_t thrice_in(uint32_t duration_s, uint32_t most_s) {
+        uint32_t third_s = duration_s < 3 ? 1 : duration_s / 3;
+        return third_s < most_s ? third_s : most_s;
+}
+
 static int check(struct plan *plan) {
         if (!plan->url)
                 return refuse("--url is missing");
@@ -262,8 +270,6 @@ int plan_read(int argc, char *argv[], char *(*find_env)(const char *name), struc
                 .in_flight = 32,
                 .duration_s = 10,
                 .settle_s = 60,
-                .sleep_s = 60,
-                .kill_every_s = 5,
                 .storms = 3,
                 .typing = 0.2,
                 .read = 0.1,
@@ -294,6 +300,10 @@ int plan_read(int argc, char *argv[], char *(*find_env)(const char *name), struc
                 return r;
         if (plan.churn < 0)
                 plan.churn = plan.scenario == SCENARIO_CHAT && !plan.floor ? plan.connections / 1000.0 : 0;
+        if (plan.sleep_s == 0)
+                plan.sleep_s = thrice_in(plan.duration_s, SLEEP_S);
+        if (plan.kill_every_s == 0)
+                plan.kill_every_s = thrice_in(plan.duration_s, KILL_EVERY_S);
         if (plan.scenario == SCENARIO_SLOW && plan.stalled == 0)
                 plan.stalled = (plan.connections + 9) / 10;
         if (plan.at_once == 0)

@@ -97,6 +97,25 @@ static void somebody_speaks_unless_it_is_to_be_quiet(void **state) {
         assert_rate("fanout --url ws://127.0.0.1:1/", 0); /* flat out */
 }
 
+static void a_short_run_has_short_sleeps_and_its_kills(void **state) {
+        static const struct {
+                const char *line;
+                uint32_t sleep_s, kill_every_s;
+        } rows[] = {
+                { "mobile --url ws://127.0.0.1:1/ --duration 600", 60, 5 },
+                { "mobile --url ws://127.0.0.1:1/", 3, 3 },
+                { "mobile --url ws://127.0.0.1:1/ --duration 1", 1, 1 },
+                { "mobile --url ws://127.0.0.1:1/ --sleep 70 --kill-every 9", 70, 9 },
+        };
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                struct plan plan;
+                const char *error = "";
+                assert_int_equal(read_line(rows[i].line, find_env, &plan, &error), 0);
+                if (plan.sleep_s != rows[i].sleep_s || plan.kill_every_s != rows[i].kill_every_s)
+                        fail_msg("%s: %u and %u", rows[i].line, plan.sleep_s, plan.kill_every_s);
+        }
+}
+
 static void what_is_wrong_is_said(void **state) {
         static const struct {
                 const char *line, *error;
@@ -174,6 +193,7 @@ int main(void) {
                 cmocka_unit_test(a_command_line_is_read_as_it_is_meant),
                 cmocka_unit_test(a_storm_comes_back_at_once_and_others_in_turn),
                 cmocka_unit_test(somebody_speaks_unless_it_is_to_be_quiet),
+                cmocka_unit_test(a_short_run_has_short_sleeps_and_its_kills),
                 cmocka_unit_test(what_is_wrong_is_said),
                 cmocka_unit_test(a_command_to_kill_that_would_be_cut_is_refused),
                 cmocka_unit_test(secrets_are_asked_for_only_where_they_are_needed),
