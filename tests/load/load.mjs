@@ -156,7 +156,7 @@ async function scenarios() {
   }
   const missed = await load(`kill --url ${hub.wsUrl} --connections 8 --rate 8 --duration 2 --kill-every 1`, { more: ['--kill-command', 'false'] });
   isNotOk(missed, 'a command that fails', /the command to kill failed/);
-  const early = await load(`kill --url ${hub.wsUrl} --connections 8 --rate 8 --duration 1`, { more: ['--kill-command', 'true'] });
+  const early = await load(`kill --url ${hub.wsUrl} --connections 8 --rate 8 --duration 1 --kill-every 5`, { more: ['--kill-command', 'true'] });
   isNotOk(early, 'a run that ends before something is killed', /^nothing was killed$/);
   const stubborn = join(folder, 'stubborn.sh');
   writeFileSync(stubborn, "trap '' TERM\nsleep 600\nexit 0\n");
