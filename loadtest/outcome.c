@@ -50,8 +50,7 @@ static void add_end(const struct plan *plan, struct outcome *outcome) {
 static void add_what_did_not_happen(const struct plan *plan, struct outcome *outcome) {
         if (outcome->end != OUTCOME_WHOLE && outcome->end != OUTCOME_NO_ANSWER && outcome->end != OUTCOME_NOT_SHOWN)
                 return;
-        bool talks = plan->scenario == SCENARIO_FANOUT || plan->rate > 0;
-        if (outcome->end == OUTCOME_WHOLE && talks && outcome->tallies[TALLY_ACKNOWLEDGED] == 0)
+        if (outcome->end == OUTCOME_WHOLE && plan_talks(plan) && outcome->tallies[TALLY_ACKNOWLEDGED] == 0)
                 add(outcome, "nothing was acknowledged");
         if (plan->scenario == SCENARIO_KILL && outcome->kills == 0 && !outcome->kill_unended)
                 add(outcome, "nothing was killed");

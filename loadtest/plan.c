@@ -115,6 +115,10 @@ const char *plan_scenario_name(enum scenario scenario) {
         return scenarios[scenario].name;
 }
 
+bool plan_talks(const struct plan *plan) {
+        return plan->scenario == SCENARIO_FANOUT || plan->rate > 0;
+}
+
 void plan_print_help(struct buf *out) {
         buf_add_text(
                 out,
@@ -241,8 +245,7 @@ static int check(struct plan *plan) {
                 return refuse("--url: %s", error);
         if (!plan->floor && (!plan->jwt_secret || !*plan->jwt_secret))
                 return refuse("BELFRY_JWT_SECRET is not set: the secret of the hub's tokens");
-        bool talks = plan->scenario == SCENARIO_FANOUT || plan->rate > 0;
-        if (!plan->floor && talks && (!plan->api_key || !*plan->api_key))
+        if (!plan->floor && plan_talks(plan) && (!plan->api_key || !*plan->api_key))
                 return refuse("BELFRY_API_KEY is not set: the key with which conversations are made");
         if (plan->scenario == SCENARIO_KILL && !plan->kill_command)
                 return refuse("--kill-command is missing: what shall be killed?");

@@ -43,5 +43,7 @@ struct plan {
  * is static. find_env is getenv, or what a test puts there. */
 __attribute__((warn_unused_result)) int plan_read(int argc, char *argv[], char *(*find_env)(const char *name),
                                                   struct plan *ret_plan, const char **ret_error);
+/* Is anything to be sent? */
+bool plan_talks(const struct plan *plan);
 void plan_print_help(struct buf *out);
 const char *plan_scenario_name(enum scenario scenario);

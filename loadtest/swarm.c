@@ -32,10 +32,6 @@ enum {
         AWAY_MS = 2000,     /* a device that comes and goes is away so long, on average */
 };
 
-static bool has_rooms(const struct plan *plan) {
-        return plan->scenario == SCENARIO_FANOUT || plan->rate > 0;
-}
-
 /* ---- setup ---- */
 
 static void add_name(uint32_t index, struct buf *out, void *context) {
@@ -76,7 +72,7 @@ static int make_conversations(struct swarm *swarm) {
                 .is_cancelled = is_cancelled,
         };
         char error[BACKEND_ERROR_BYTES];
-        if (plan->floor || !has_rooms(plan) || order.count == 0 || (channels && swarm->index > 0))
+        if (plan->floor || !plan_talks(plan) || order.count == 0 || (channels && swarm->index > 0))
                 return 0;
         int r = backend_make(&order, error);
         if (r != 0)
