@@ -576,6 +576,12 @@ int http2_send(struct http2 *http2, const struct http2_request *from) {
         return 0;
 }
 
+void http2_rest(struct http2 *http2) {
+        struct pool *pool = http2->pool;
+        if (pool->in_flight == 0 && http2->options.version != HTTP2_NEVER) /* without streams each connection is found out by itself */
+                window_on_rest(&pool->window);
+}
+
 void http2_renew(struct http2 *http2) {
         struct pool *old = http2->pool;
         struct pool *fresh = http2->is_closing || old->sockets == 0 ? NULL : pool_new(http2);

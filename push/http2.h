@@ -3,7 +3,8 @@
  * http2.h: POST requests to one provider, over HTTP/2 (or 1.1), by libcurl on a libuv loop.
  *
  *   http2#1  A request is answered once, never from inside http2_send().
- *   http2#2  At most window_room() requests are under way (window.h): the first on a new connection goes alone.
+ *   http2#2  At most window_room() requests are under way (window.h): the first on a new connection goes alone, and so
+ *            does the first after a rest.
  *   http2#3  The peer's certificate is always checked. Redirects are never followed, proxies in the environment never used.
  *   http2#4  Unless any_address is set, a connection is opened only to an address that address_is_public() allows: looked at when it is
  *            opened, so a name that changes its address between a check and the use gains nothing.
@@ -78,5 +79,7 @@ uint32_t http2_in_flight(const struct http2 *http2);
 uint32_t http2_connections(const struct http2 *http2);
 /* Copies the request. There must be room. 0 or -ENOMEM. */
 __attribute__((warn_unused_result)) int http2_send(struct http2 *http2, const struct http2_request *request);
+/* The sender has nothing to send: if nothing is under way either, the connection rests from now on. */
+void http2_rest(struct http2 *http2);
 /* What is sent from now on goes over a new connection; what is under way ends on the old one. */
 void http2_renew(struct http2 *http2);

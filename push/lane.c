@@ -304,6 +304,8 @@ static void pump(struct lane *lane) {
                 if (http2_room(lane->http2) == 0 || is_too_fast(lane, now_ms) || send_one(lane, item) != 0)
                         return;
         }
+        if (!lane->is_draining)
+                http2_rest(lane->http2);
 }
 
 static void on_timer_closed(uv_handle_t *handle) {

@@ -20,6 +20,7 @@ void window_on_connection(struct window *window) {
 }
 
 void window_on_answer(struct window *window, bool is_good) {
+        window->is_resting = false;
         if (!window->is_proven) {
                 window->is_proven = is_good;
                 if (!is_good)
@@ -35,6 +36,10 @@ void window_on_answer(struct window *window, bool is_good) {
         }
 }
 
+void window_on_rest(struct window *window) {
+        window->is_resting = true;
+}
+
 void window_on_loss(struct window *window) {
         window->room = window->room > 1 ? window->room / 2 : 1;
         window->threshold = window->room;
@@ -42,5 +47,6 @@ void window_on_loss(struct window *window) {
 }
 
 uint32_t window_room(const struct window *window, uint32_t in_flight) {
-        return in_flight < window->room ? window->room - in_flight : 0;
+        uint32_t room = window->is_resting ? 1 : window->room;
+        return in_flight < room ? room - in_flight : 0;
 }

@@ -10,7 +10,9 @@
  *                a new connection: one request alone
  *
  * 1. On a new connection there is one request until one has been answered well.
- * 2. Room is never below 1 nor above most.
+ * 2. After a rest there is one request until one has been answered: the connection may have ended meanwhile, and all that was sent
+ *    before libcurl finds out would go to a new one at once.
+ * 3. Room is never below 1 nor above most.
  */
 #pragma once
 #include <stdbool.h>
@@ -22,6 +24,7 @@ struct window {
         uint32_t threshold; /* up to here room doubles each round; above it it grows slowly */
         uint32_t answered;  /* since room last grew slowly */
         bool is_proven;     /* the present connection has answered well */
+        bool is_resting;    /* nothing was answered since the rest */
 };
 
 void window_init(struct window *window, uint32_t most);
@@ -29,6 +32,8 @@ void window_init(struct window *window, uint32_t most);
 void window_on_connection(struct window *window);
 /* A request was answered: well (the server believes us), or at least answered. */
 void window_on_answer(struct window *window, bool is_good);
+/* Nothing is under way, nor waits for room. */
+void window_on_rest(struct window *window);
 /* Requests were lost with a connection or a stream. */
 void window_on_loss(struct window *window);
 /* How many more may be sent now. */

@@ -265,15 +265,16 @@ await onStage(async (stage) => {
     await Promise.all(all.map(({ user }) => notify(user, 'warm'))); // one at a time goes over a connection at first
     await arrived('warm', 'apns', all.length);
     await settled();
-    apns.plan(() => new Promise((resolve) => held.push(resolve)));
+    let begun = 0; // after a rest the first goes alone until it is answered
+    apns.plan(() => (begun++ === 0 ? undefined : new Promise((resolve) => held.push(resolve))));
     await Promise.all(all.map(({ user }) => notify(user, 'drain')));
-    await eventually(() => held.length === all.length, () => `all are under way: ${held.length}`);
+    await eventually(() => held.length === all.length - 1, () => `all others are under way: ${held.length}`);
     const ended = hub.stop();
     await eventually(() => /push worker drains/.test(hub.log(Infinity)), 'it drains');
     apns.plan(() => ({ hang: true }));
     const answered = new Set(of('drain').slice(0, 20).map(({ token }) => token));
-    held.slice(0, 20).forEach((go) => go());
-    held.slice(20).forEach((go) => go({ hang: true }));
+    held.slice(0, 19).forEach((go) => go());
+    held.slice(19).forEach((go) => go({ hang: true }));
     const { code } = await ended;
     expect(code === 0 && /The push worker has ended/.test(hub.log()), 'it ends well', code, hub.log());
     apns.plan(undefined);

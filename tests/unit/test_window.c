@@ -56,6 +56,19 @@ static void a_loss_halves_it_and_then_it_grows_slowly(void **state) {
         assert_int_equal(window_room(&window, 0), 1);
 }
 
+static void after_a_rest_one_goes_alone_until_it_is_answered(void **state) {
+        struct window window;
+        window_init(&window, 100);
+        for (int i = 0; i < 50; i++)
+                window_on_answer(&window, true);
+        assert_int_equal(window_room(&window, 0), 51);
+        window_on_rest(&window);
+        assert_int_equal(window_room(&window, 0), 1);
+        assert_int_equal(window_room(&window, 1), 0);
+        window_on_answer(&window, false);
+        assert_int_equal(window_room(&window, 0), 52);
+}
+
 static void more_under_way_than_room_is_no_room(void **state) {
         struct window window;
         window_init(&window, 4);
@@ -67,6 +80,7 @@ int main(void) {
                 cmocka_unit_test(a_new_connection_takes_one_until_it_answered_well),
                 cmocka_unit_test(room_doubles_each_round_up_to_the_most),
                 cmocka_unit_test(a_loss_halves_it_and_then_it_grows_slowly),
+                cmocka_unit_test(after_a_rest_one_goes_alone_until_it_is_answered),
                 cmocka_unit_test(more_under_way_than_room_is_no_room),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
