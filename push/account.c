@@ -417,3 +417,9 @@ int64_t account_wait_ms(const struct account *account, uint64_t now_ms) {
         }
         return least_ms == UINT64_MAX ? 0 : (int64_t)least_ms;
 }
+
+const char *account_wait_reason(const struct account *account) {
+        if (!account->credential)
+                return "no credential";
+        return account->load >= LIMIT_PUSH_QUEUE ? "queue full" : "left alone";
+}

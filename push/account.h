@@ -30,5 +30,6 @@ bool account_is(const struct account *account, enum push_provider provider, stru
 size_t account_load(const struct account *account);
 /* 0: send; else ask again after so many ms. */
 int64_t account_wait_ms(const struct account *account, uint64_t now_ms);
+const char *account_wait_reason(const struct account *account);
 /* Is this section, with the files it names, just what the account was made of, and does it work? */
 bool account_is_same(const struct account *account, const struct config_push *section);

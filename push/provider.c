@@ -171,6 +171,11 @@ int64_t provider_wait_ms(const struct provider_set *set, enum push_provider prov
         return member ? account_wait_ms(member->account, clock_monotonic_ms()) : -1;
 }
 
+const char *provider_wait_reason(const struct provider_set *set, enum push_provider provider, struct slice app) {
+        const struct member *member = find(set, provider, app);
+        return member ? account_wait_reason(member->account) : "no such app";
+}
+
 const struct config_push *provider_find(const struct provider_set *set, enum push_provider provider, struct slice app) {
         const struct member *member = find(set, provider, app);
         return member ? account_section(member->account) : NULL;

@@ -36,6 +36,8 @@ __attribute__((warn_unused_result)) int provider_send(struct provider_set *set, 
 
 /* 0: there is room for one more now. Else ask again after so many ms: the queue is full, the breaker open. -1: there is no such app. */
 int64_t provider_wait_ms(const struct provider_set *set, enum push_provider provider, struct slice app);
+/* Why, in the words of an outcome. */
+const char *provider_wait_reason(const struct provider_set *set, enum push_provider provider, struct slice app);
 
 /* The section of an app; NULL if there is none. Good until the next reload. */
 const struct config_push *provider_find(const struct provider_set *set, enum push_provider provider, struct slice app);

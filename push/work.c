@@ -67,8 +67,9 @@ struct track {
         struct ops ops;
         unsigned waiting;            /* jobs under way */
         bool dead;                   /* the provider ended the registration */
-        bool sent, refused;          /* an escalation: some job was accepted; some was refused for good */
+        bool sent, refused;          /* an escalation: some job was accepted; some was not */
         int64_t retry_ms;            /* an escalation: when to try again, from now; -1: not */
+        int64_t expires_ms;          /* an escalation: what it pushes does then */
         char reason[PUSH_REASON_BYTES];
 };
 
@@ -224,13 +225,27 @@ static void track_end_step(struct track *track, const char *state, const char *r
         track_note_steps(track, ops, ended);
 }
 
+/* Until when the present step may be tried: the next one goes at its own time, whatever became of this one. */
+static int64_t track_step_ends_ms(const struct track *track) {
+        const struct ledger_steps *steps = &track->steps;
+        int64_t ends_ms = track->expires_ms;
+        for (size_t i = steps->next + 1; i < steps->count; i++) {
+                int64_t due_ms = track->escalation->event->at_ms + steps->steps[i].after_ms;
+                if (slice_is(steps->steps[i].state, "waiting") && due_ms < ends_ms)
+                        ends_ms = due_ms;
+        }
+        return ends_ms;
+}
+
 static void track_end_escalation(struct track *track, struct ops *ops) {
-        int64_t now_ms = track->look->now_ms;
+        struct ledger_steps *steps = &track->steps;
+        int64_t now_ms = track->look->now_ms, again_ms = clock_wall_ms() + track->retry_ms;
         if (track->sent) {
                 metrics_add(PUSH_ESCALATIONS, 1);
                 track_end_step(track, step_sent, "", now_ms, ops);
-        } else if (track->retry_ms >= 0) {
-                track->steps.due_ms = now_ms + track->retry_ms;
+        } else if (track->retry_ms >= 0 && again_ms < track_step_ends_ms(track)) {
+                steps->due_ms = again_ms;
+                steps->steps[steps->next].reason = slice_of(track->reason);
                 track_note_steps(track, ops, false);
         } else {
                 track_end_step(track, track->refused ? step_failed : step_skipped, track->reason[0] ? track->reason : "no device", now_ms, ops);
@@ -265,6 +280,15 @@ static void track_owe_again(struct track *track, const struct send *send, const 
         ledger_owe(&track->ledger, (struct ledger_owed){ send->event->n, send->attempt + counts, due_ms, send->class });
 }
 
+/* Why a step was not sent. What was put off says less than what the provider answered before. */
+static void track_note_reason(struct track *track, const struct push_outcome *outcome) {
+        struct slice before = track->steps.steps[track->steps.next].reason;
+        if (outcome->class != PUSH_DEFERRED || (!track->reason[0] && !before.len))
+                snprintf(track->reason, sizeof(track->reason), "%s", outcome->reason);
+        else if (!track->reason[0])
+                snprintf(track->reason, sizeof(track->reason), "%.*s", (int)before.len, before.ptr);
+}
+
 static void track_on_outcome(struct track *track, const struct send *send, const struct push_outcome *outcome) {
         int64_t now_ms = clock_wall_ms();
         bool final = outcome->class == PUSH_PAYLOAD_BAD || (outcome->class > PUSH_PAYLOAD_BAD && outcome->retry_after_ms < 0);
@@ -291,7 +315,7 @@ static void track_on_outcome(struct track *track, const struct send *send, const
         if (again && (track->retry_ms < 0 || outcome->retry_after_ms < track->retry_ms))
                 track->retry_ms = outcome->retry_after_ms;
         track->steps.attempt += again && outcome->class != PUSH_DEFERRED;
-        snprintf(track->reason, sizeof(track->reason), "%s", outcome->reason);
+        track_note_reason(track, outcome);
 }
 
 static void work_on_sent(void *arg, const struct push_outcome *outcome) {
@@ -335,6 +359,8 @@ static void track_send(struct track *track, const struct look_event *event, cons
                 return;
         }
         outcome.retry_after_ms = wait_ms > 0 ? wait_ms : WORK_BUSY_MS;
+        if (wait_ms > 0)
+                snprintf(outcome.reason, sizeof(outcome.reason), "%s", provider_wait_reason(providers, job->provider, job->app));
         track_on_outcome(track, &now, &outcome);
 }
 
@@ -609,6 +635,13 @@ static void track_cancel_steps(struct track *track, struct ops *ops) {
         track_free(track);
 }
 
+/* The present step cannot be sent now; wait_ms -1: nor later. */
+static void track_put_off(struct track *track, const char *reason, int64_t wait_ms) {
+        track->refused = true;
+        track->retry_ms = wait_ms;
+        snprintf(track->reason, sizeof(track->reason), "%s", reason);
+}
+
 static void work_decide_escalation(struct work *work, const struct look_escalation *escalation, int64_t quiet_ends_ms, struct ops *ops) {
         struct compose compose;
         struct track *track = track_new(work);
@@ -626,12 +659,15 @@ static void work_decide_escalation(struct work *work, const struct look_escalati
         }
         int r = compose_read(escalation->event, &compose);
         struct slice via = track->steps.steps[track->steps.next].via;
-        if (r == 0 && slice_is(via, "push"))
+        track->expires_ms = r == 0 ? compose.expires_ms : INT64_MAX;
+        if (r != 0)
+                track_put_off(track, "no memory", WORK_KEEP_MS);
+        else if (compose.expires_ms <= work->look->now_ms)
+                track_put_off(track, "expired", -1);
+        else if (slice_is(via, "push"))
                 track_push_to_devices(track, &compose, quiet_ends_ms);
-        else if (r == 0)
-                track_push_to_webhook(track, &compose, via);
         else
-                track->retry_ms = WORK_KEEP_MS;
+                track_push_to_webhook(track, &compose, via);
         compose_deinit(&compose);
         track_close_unless_waiting(track, ops);
 }

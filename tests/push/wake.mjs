@@ -30,12 +30,12 @@ const told = (value) => JSON.stringify(value);
 
 const receiver = await new Receiver().start();
 const data = makeFolder('push');
-const section = (name) => `[push.webhook.${name}]\nurl = ${receiver.url}/${name}\nsecret = whsec_YSBzZWNyZXQgZm9yIHRlc3RzIG9ubHkgMTIzNDU2\nallow_private = yes\n`;
+const section = (name, secret = 'whsec_YSBzZWNyZXQgZm9yIHRlc3RzIG9ubHkgMTIzNDU2') => `[push.webhook.${name}]\nurl = ${receiver.url}/${name}\nsecret = ${secret}\nallow_private = yes\n`;
 const account = { type: 'service_account', project_id: 'p', private_key_id: 'k', client_email: 'belfry@p.example', token_uri: `${receiver.url}/token` };
 account.private_key = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' });
 writeFileSync(join(data, 'account.json'), JSON.stringify(account));
 const fcm = `[push.fcm.big]\nservice_account = ${join(data, 'account.json')}\nurl = ${receiver.url}/fcm\nallow_private = yes\n`;
-writeFileSync(join(data, 'belfry.ini'), `[push]\ndelay_ms = ${DELAY_MS}\n${section('app')}${section('sms')}${fcm}`);
+writeFileSync(join(data, 'belfry.ini'), `[push]\ndelay_ms = ${DELAY_MS}\n${section('app')}${section('sms')}${section('down')}${section('fails')}${section('broken', 'short')}${fcm}`);
 const hub = await new Hub({ workers: 1, data, args: ['--config', join(data, 'belfry.ini')] }).start();
 const { api } = hub;
 let users = 0;
@@ -158,6 +158,43 @@ await tap.run('an escalation runs until somebody acknowledges, and each step can
   const steps = await eventually(async () => (await state(left, 'n')).steps.every((step) => step.state !== 'waiting') && (await state(left, 'n')).steps, 'all steps ran');
   expect(told(steps.map((step) => step.state)) === told(['sent', 'sent', 'failed']) && steps[2].reason === 'no such app', told(steps));
   expect(told((await state(heard, 'n')).steps.map((step) => step.state)) === '["cancelled"]' && receiver.of(heard, '').length === 0, told(await state(heard, 'n')));
+  await device.leave();
+});
+
+await tap.run('a step of an escalation goes at its time, though the one before it cannot be sent, and is told as failed', async () => {
+  const user = await someone(), late = await someone();
+  const escalate = [{ after_s: 1, via: 'webhook:down' }, { after_s: 2, via: 'webhook:broken' }, { after_s: 3, via: 'webhook:sms', to: '+3' }, { after_s: 4 }];
+  receiver.script = ({ path }) => (path === '/down' ? 503 : undefined);
+  await notify(user, 'n', { escalate });
+  await notify(late, 'n', { push: { title: 't', ttl_s: 1 }, escalate: [{ after_s: 2, via: 'webhook:sms' }] });
+  const [down, sms] = await pushed(user, 2, '');
+  expect(down.path === '/down' && sms.path === '/sms' && sms.event.data.token === '+3', told([down, sms]));
+  const steps = await eventually(async () => (await state(user, 'n')).steps.every((step) => step.state !== 'waiting') && (await state(user, 'n')).steps, 'all steps ran');
+  expect(told(steps.map(({ state: is, reason }) => [is, reason])) === told([['failed', '5xx'], ['failed', 'no credential'], ['sent', undefined], ['sent', undefined]]), told(steps));
+  expect(receiver.of(user, '').length === 2, told(receiver.of(user, '')));
+  const [step] = await eventually(async () => (await state(late, 'n')).steps[0].state !== 'waiting' && (await state(late, 'n')).steps, 'what has expired is not sent');
+  expect(step.state === 'failed' && step.reason === 'expired' && receiver.of(late, '').length === 0, told(step));
+  receiver.script = undefined;
+});
+
+await tap.run('a step that fails is tried again until the next one is due, by whichever push worker, and not once somebody acknowledged', async () => {
+  const [left, heard] = [await someone(), await someone()];
+  await (await connect(heard)).leave();
+  const escalate = [{ after_s: 0, via: 'webhook:fails' }, { after_s: 600, via: 'webhook:sms' }];
+  receiver.script = ({ path }) => (path === '/fails' ? 503 : undefined);
+  for (const user of [left, heard]) await notify(user, 'n', { escalate });
+  const first = async (user) => (await state(user, 'n')).steps[0];
+  for (const user of [left, heard])
+    await eventually(async () => (await first(user)).reason === '5xx' && (await first(user)).state === 'waiting', 'it waits, and why is told');
+  receiver.script = undefined;
+  process.kill(pushPid(hub), 'SIGKILL');
+  const device = await connect(heard);
+  const [failed, again] = await pushed(left, 2, '');
+  expect(failed.id === again.id && again.path === '/fails', told([failed, again]));
+  await eventually(async () => (await first(left)).state === 'sent' && !(await first(left)).reason, 'it is sent');
+  expect(told((await state(heard, 'n')).steps.map((step) => step.state)) === '["cancelled","cancelled"]', told(await state(heard, 'n')));
+  await settled();
+  expect(receiver.of(heard, '').length === 1, told(receiver.of(heard, '')));
   await device.leave();
 });
 
