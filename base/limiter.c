@@ -25,9 +25,13 @@ struct limiter *limiter_new(uint64_t per_s, uint64_t burst) {
         struct limiter *limiter = calloc(1, sizeof(*limiter));
         if (!limiter)
                 return NULL;
+        limiter_set(limiter, per_s, burst);
+        return limiter;
+}
+
+void limiter_set(struct limiter *limiter, uint64_t per_s, uint64_t burst) {
         limiter->step_us = per_s ? (1000000 + per_s - 1) / per_s : 0;
         limiter->ahead_us = limiter->step_us * (burst ? burst : 1);
-        return limiter;
 }
 
 static void limiter_drop(struct limiter *limiter, struct limiter_row *row) {

@@ -18,6 +18,8 @@ struct limiter;
 /* per_s 0: everything is allowed. burst: how many may come at once. NULL without memory. */
 struct limiter *limiter_new(uint64_t per_s, uint64_t burst);
 struct limiter *limiter_free(struct limiter *limiter);
+/* Another rate from now on; who is behind by the old one stays so. */
+void limiter_set(struct limiter *limiter, uint64_t per_s, uint64_t burst);
 
 /* May name do this now? Counts it if so. Otherwise *ret_retry_ms says when it may (0 or more). */
 bool limiter_allow(struct limiter *limiter, struct slice name, uint64_t now_ms, uint64_t *ret_retry_ms);

@@ -168,22 +168,26 @@ void hub_second(struct hub *hub, uint64_t now_ms) {
 
 /* ---- life ---- */
 
-static struct limiter *hub_limiter(int64_t per_s) {
-        return limiter_new((uint64_t)per_s, (uint64_t)per_s * HUB_BURST);
+static void hub_set_rate(struct limiter *limiter, int64_t per_s) {
+        limiter_set(limiter, (uint64_t)per_s, (uint64_t)per_s * HUB_BURST);
 }
 
-int64_t hub_push_delay_ms(const struct config *config) {
-        return config->pushes_count ? config->push_delay_ms : -1;
+void hub_configure(struct hub *hub, const struct config *config) {
+        struct fanout *fanout = &hub->fanout;
+        hub->config = config;
+        fanout->inbox_max = config->inbox_events > 0 ? config->inbox_events : 1;
+        fanout->log_max = config->log_entries > 0 ? config->log_entries : 1;
+        fanout->device_age_ms = hub_device_age_ms(config);
+        fanout->push_delay_ms = config->pushes_count ? config->push_delay_ms : -1;
+        fanout->receipts_max = config->receipts_members > 0 ? (uint64_t)config->receipts_members : 0;
+        hub_set_rate(hub->user_limiter, config->requests_per_s);
+        hub_set_rate(hub->conv_limiter, config->messages_per_s);
+        hub_set_rate(hub->address_limiter, config->connects_per_s);
 }
 
 static int hub_open_store(struct hub *hub, const struct link_address *address) {
         const struct config *config = hub->config;
         const char *ca_file = config->redis_ca_file && *config->redis_ca_file ? config->redis_ca_file : NULL;
-        hub->fanout.inbox_max = config->inbox_events > 0 ? config->inbox_events : 1;
-        hub->fanout.log_max = config->log_entries > 0 ? config->log_entries : 1;
-        hub->fanout.device_age_ms = hub_device_age_ms(config);
-        hub->fanout.push_delay_ms = hub_push_delay_ms(config);
-        hub->fanout.receipts_max = config->receipts_members > 0 ? (uint64_t)config->receipts_members : 0;
         hub->fanout.rosters = roster_cache_new();
         hub->fanout.store = store_open(&(struct store_options){
                 .loop = hub->loop,
@@ -232,12 +236,13 @@ int hub_open(struct hub *hub, const struct link_address *address) {
         list_init(&hub->hungry);
         list_init(&hub->https);
         hub->wheel = wheel_new(HUB_TICK_MS, uv_now(hub->loop));
-        hub->user_limiter = hub_limiter(hub->config->requests_per_s);
-        hub->conv_limiter = hub_limiter(hub->config->messages_per_s);
-        hub->address_limiter = hub_limiter(hub->config->connects_per_s);
+        hub->user_limiter = limiter_new(0, 0);
+        hub->conv_limiter = limiter_new(0, 0);
+        hub->address_limiter = limiter_new(0, 0);
         hub->report_limiter = report_limiter_new();
         if (!hub->wheel || !hub->user_limiter || !hub->conv_limiter || !hub->address_limiter || !hub->report_limiter)
                 return -ENOMEM;
+        hub_configure(hub, hub->config);
         return hub_open_store(hub, address);
 }
 

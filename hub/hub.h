@@ -83,8 +83,8 @@ void hub_close(struct hub *hub, void (*on_closed)(void *context), void *context)
 /* Frees what hub_open() made, even if that failed; the links are closed. */
 void hub_deinit(struct hub *hub);
 
-/* What fanout.push_delay_ms is by a configuration. */
-int64_t hub_push_delay_ms(const struct config *config);
+/* Goes by this configuration from now on, which must live as long; for the rest (addresses, TLS, presence) it is too late. */
+void hub_configure(struct hub *hub, const struct config *config);
 
 /* One more connection may be killed in this tick; else the next one does it. */
 static inline bool hub_may_kill(struct hub *hub) {

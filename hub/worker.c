@@ -278,6 +278,14 @@ static void worker_on_term(uv_signal_t *signal, int number) {
                 session_drain(LIST_CONTAINER(link, struct session, all), chance_u64() % (spread_ms + 1));
 }
 
+static size_t worker_connections_max(const struct config *config) {
+        struct rlimit files;
+        size_t allowed = 1024;
+        if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+                allowed = files.rlim_cur > WORKER_RESERVED_FILES * 2 ? (size_t)files.rlim_cur - WORKER_RESERVED_FILES : WORKER_RESERVED_FILES;
+        return config->max_connections && (size_t)config->max_connections < allowed ? (size_t)config->max_connections : allowed;
+}
+
 static void worker_on_hup(uv_signal_t *signal, int number) {
         struct worker *worker = signal->data;
         struct config *config = NULL;
@@ -296,20 +304,12 @@ static void worker_on_hup(uv_signal_t *signal, int number) {
         config_free(worker->config);
         worker->hub.auth = auth;
         worker->config = config;
-        worker->hub.config = config;
-        worker->hub.fanout.push_delay_ms = hub_push_delay_ms(config);
+        hub_configure(&worker->hub, config);
+        worker->hub.connections_max = worker_connections_max(config);
         log_info("The configuration was loaded again.");
 }
 
 /* ---- putting it together ---- */
-
-static size_t worker_connections_max(const struct config *config) {
-        struct rlimit files;
-        size_t allowed = 1024;
-        if (getrlimit(RLIMIT_NOFILE, &files) == 0)
-                allowed = files.rlim_cur > WORKER_RESERVED_FILES * 2 ? (size_t)files.rlim_cur - WORKER_RESERVED_FILES : WORKER_RESERVED_FILES;
-        return config->max_connections && (size_t)config->max_connections < allowed ? (size_t)config->max_connections : allowed;
-}
 
 static void worker_start_handles(struct worker *worker) {
         uv_loop_t *loop = &worker->loop;

@@ -242,6 +242,22 @@ const cases = [
     },
   },
   {
+    name: 'limits that are read again on SIGHUP count from then on, in both directions',
+    async run(test) {
+      const settings = new Settings('[limits]\nrequests_per_s = 0\n');
+      await test.start({}, { args: ['--config', settings.path] });
+      const raw = await test.session('alice', 'phone');
+      const refusals = async () => (await test.askAll(raw, 50, () => ({ type: 'members', conv: 'room' }))).filter((each) => each.type === 'error');
+      expect((await refusals()).length === 0, 'there is no limit');
+      settings.change(test.hub, '[limits]\nrequests_per_s = 1\n[hub]\nmax_connections = 1\n');
+      await eventually(async () => (await refusals()).some((each) => isRateLimited(each, 1000)), 'there is one');
+      await test.refused();
+      settings.change(test.hub, '[limits]\nrequests_per_s = 0\n');
+      await eventually(async () => (await refusals()).length === 0, 'there is none again');
+      await test.session('bob', 'phone');
+    },
+  },
+  {
     name: 'a store whose memory is full refuses what is new, can be read and drained, and recovers by itself',
     async run(test) {
       const redis = await new Redis().start();

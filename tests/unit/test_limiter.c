@@ -86,6 +86,19 @@ static void names_are_bounded_and_forgotten_when_their_bucket_is_full_again(void
         limiter_free(limiter);
 }
 
+static void another_rate_counts_from_then_on(void **state) {
+        struct limiter *limiter = limiter_new(0, 0);
+        assert_int_equal(allowed_of(limiter, "a", 1000, 1000), 1000);
+        limiter_set(limiter, 10, 5);
+        assert_int_equal(allowed_of(limiter, "a", 20, 1000), 5);
+        limiter_set(limiter, 1, 1);
+        assert_int_equal(allowed_of(limiter, "a", 20, 1400), 0); /* still behind by the old one */
+        assert_int_equal(allowed_of(limiter, "a", 20, 1500), 1);
+        limiter_set(limiter, 0, 0);
+        assert_int_equal(allowed_of(limiter, "a", 1000, 1500), 1000);
+        limiter_free(limiter);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_burst_is_allowed_and_then_the_rate),
@@ -93,6 +106,7 @@ int main(void) {
                 cmocka_unit_test(a_refusal_says_when_to_come_back_and_is_right),
                 cmocka_unit_test(a_refusal_costs_nothing),
                 cmocka_unit_test(no_rate_allows_everything),
+                cmocka_unit_test(another_rate_counts_from_then_on),
                 cmocka_unit_test(names_are_bounded_and_forgotten_when_their_bucket_is_full_again),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
