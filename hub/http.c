@@ -132,6 +132,7 @@ void http_dispatch(struct http *http) {
         http->dispatched = true;
         lws_set_timeout(http->wsi, NO_PENDING_TIMEOUT, 0);
         http_renew(http);
+        http->hub->asked_ms = uv_now(http->hub->loop);
         metrics_add(HTTP_REQUESTS, 1);
         api_handle(http);
 }
@@ -140,6 +141,7 @@ static void http_answer_with(struct http *http, int status, const char *content_
         if (http->answered)
                 abort(); /* breaks http#1 */
         http->answered = true;
+        http->must_close = http->must_close || http->hub->draining; /* the next request would find nobody */
         if (http->on_answer)
                 http->on_answer(http->answer_arg, status, content_type, http->head ? SLICE("") : body);
         if (!http->wsi)

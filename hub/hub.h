@@ -69,6 +69,7 @@ struct hub {
         uint32_t turn;          /* counts them, for the above */
         bool hearing;           /* lws hands out what a peer said, and must not be told to stop before it has: see gateway_hold() */
         struct list https;      /* struct http, all */
+        uint64_t asked_ms;      /* the latest request by HTTP */
 };
 
 enum { HUB_TICK_MS = 100, HUB_STALL_MS = 500 };

@@ -47,6 +47,7 @@ enum {
         WORKER_SECOND_MS = 1000,
         WORKER_WINDOW_MS = 2,              /* frames are gathered for so long when the loop is busy */
         WORKER_RESERVED_FILES = 128,       /* for the store, logs, lws */
+        WORKER_ASKED_MS = 200,             /* who asked by HTTP that lately may ask again before a drain ends */
         WORKER_SCRATCH_BYTES = 48 << 20,   /* one reply may be large; what is usual stays below 64 KiB */
         WORKER_LONGEST_S = 5,
 };
@@ -204,6 +205,12 @@ static void worker_measure(struct worker *worker) {
 
 static void worker_end(struct worker *worker);
 
+/* Nobody is connected, asks, or asked just now on a connection that is kept: the next answer tells that it ends. */
+static bool worker_is_alone(const struct worker *worker) {
+        const struct hub *hub = &worker->hub;
+        return list_is_empty(&hub->sessions) && list_is_empty(&hub->https) && uv_now(&worker->loop) >= hub->asked_ms + WORKER_ASKED_MS;
+}
+
 static void worker_on_tick(uv_timer_t *timer) {
         struct worker *worker = timer->data;
         worker_measure(worker);
@@ -211,8 +218,7 @@ static void worker_on_tick(uv_timer_t *timer) {
         if (!worker->hub.stalled)
                 acceptor_tick(worker->hub.acceptor);
         worker_announce(worker);
-        if (worker->hub.draining && !worker->ending &&
-            (list_is_empty(&worker->hub.sessions) || uv_now(&worker->loop) >= worker->drain_ends_ms))
+        if (worker->hub.draining && !worker->ending && (worker_is_alone(worker) || uv_now(&worker->loop) >= worker->drain_ends_ms))
                 worker_end(worker);
 }
 

@@ -9,7 +9,9 @@
 
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { Agent } from 'node:http';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { Hub } from '../lib/hub.mjs';
 import { RawSocket } from '../lib/raw.mjs';
 import { Redis } from '../lib/redis.mjs';
@@ -255,6 +257,28 @@ const cases = [
       settings.change(test.hub, '[limits]\nrequests_per_s = 0\n');
       await eventually(async () => (await refusals()).length === 0, 'there is none again');
       await test.session('bob', 'phone');
+    },
+  },
+  {
+    name: 'a hub that drains answers the HTTP requests that it has, and ends their connections',
+    async run(test) {
+      await test.start();
+      const { api } = test.hub, agent = new Agent({ keepAlive: true });
+      const taken = async () => (await api.metrics()).belfry_http_requests_total.worker1;
+      const store = test.hub.redisPid(), before = await taken();
+      process.kill(store, 'SIGSTOP');
+      const post = (op) => api.raw('POST', '/v1/conversations/room/messages', { body: { op, from: 'alice', body: op }, agent });
+      const asked = Array.from({ length: 20 }, (_, i) => post(`drain-${i}`));
+      await eventually(async () => (await taken()) >= before + asked.length, 'all are under way');
+      const ended = test.hub.stop();
+      await eventually(() => /Draining\./.test(test.hub.log(Infinity)), 'it drains');
+      await Promise.race([ended, setTimeout(300)]); // time enough to end too early
+      process.kill(store, 'SIGCONT');
+      const answers = await Promise.all(asked);
+      expect(answers.every(({ status, headers }) => status === 201 && headers.connection === 'close'), JSON.stringify(answers.map(({ status, headers }) => [status, headers.connection])));
+      const { code } = await ended;
+      expect(code === 0, `it ended with ${code}\n${test.hub.log(20)}`);
+      agent.destroy();
     },
   },
   {
