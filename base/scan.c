@@ -440,6 +440,7 @@ int scan_object(struct slice object, struct scan_field *fields, size_t fields_ma
         const char *end = object.ptr + object.len, *at = skip_space(object.ptr + 1, end);
         size_t count = 0;
 
+        *ret_count = 0;
         while (*at != '}') {
                 const char *name = at + 1;
                 at = skip_string(name, end);
@@ -453,12 +454,12 @@ int scan_object(struct slice object, struct scan_field *fields, size_t fields_ma
                 if (count == fields_max)
                         return SCAN_E_MANY;
                 fields[count++] = field;
+                *ret_count = count;
                 at = skip_space(at, end);
                 assert(at < end); /* scan#1 */
                 if (*at == ',')
                         at = skip_space(at + 1, end);
         }
-        *ret_count = count;
         return 0;
 }
 

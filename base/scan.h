@@ -40,7 +40,7 @@ struct scan_field {
 /* Checks text; returns 0 and the top value (without surrounding white space), or a SCAN_E_ answer. */
 __attribute__((warn_unused_result)) int scan_text(struct slice text, unsigned depth_max, struct scan_value *ret_value);
 
-/* The fields of an object that passed scan_text(), in order: 0, SCAN_E_DUPLICATE or SCAN_E_MANY. */
+/* The fields of an object that passed scan_text(), in order: 0, SCAN_E_DUPLICATE or SCAN_E_MANY, and then those before the one too many. */
 __attribute__((warn_unused_result)) int scan_object(struct slice object, struct scan_field *fields, size_t fields_max, size_t *ret_count);
 
 /* Iterates an array that passed scan_text(). Start with *position = 0; returns false at the end. */

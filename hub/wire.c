@@ -377,15 +377,15 @@ int wire_parse(struct slice object, struct request *request) {
         request->limit = LIMIT_LIST_ITEMS / 4;
         request->background = request->active = request->has_cursor = request->has_n = request->has_since = request->versions = false;
         int r = scan_object(object, fields, LIMIT_JSON_FIELDS, &count);
-        if (r)
-                return wire_refuse(request, r == SCAN_E_MANY ? "too many fields" : "a field is there twice");
-        const struct scan_value *id = scan_find(fields, count, "id");
+        const struct scan_value *id = scan_find(fields, count, "id"); /* for the error, too */
         if (id && id->type == SCAN_INT) {
                 request->has_id = true;
                 request->id = id->integer;
         } else if (id && id->type != SCAN_NULL) {
                 return wire_refuse(request, "id is a whole number");
         }
+        if (r)
+                return wire_refuse(request, r == SCAN_E_MANY ? "too many fields" : "a field is there twice");
         struct slice type;
         if (wire_string(request, fields, count, "type", &type))
                 return wire_refuse(request, "type is missing");

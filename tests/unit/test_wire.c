@@ -268,6 +268,13 @@ static void a_refused_request_still_has_its_id(void **state) {
         assert_int_equal(request.id, 8);
         assert_int_equal(request.type, REQUEST_MEMBERS);
         free(text);
+        assert_int_equal(parse("{\"type\":\"ping\",\"id\":9,\"x\":1,\"x\":2}", &text), WIRE_E_INVALID);
+        assert_true(request.has_id);
+        assert_int_equal(request.id, 9);
+        free(text);
+        assert_int_equal(parse("{\"type\":\"ping\",\"id\":9,\"id\":10}", &text), WIRE_E_INVALID);
+        assert_int_equal(request.id, 9);
+        free(text);
 }
 
 static void preferences_are_taken_apart(void **state) {
