@@ -159,6 +159,8 @@ static int change_check(const struct change *change, const struct redisReply *re
         if (exists && change->kind.len && !slice_equal(change->kind, store_text(store_item(reply, 0))))
                 return FANOUT_E_CONFLICT;
         struct slice kind = exists ? store_text(store_item(reply, 0)) : change->kind;
+        if (!exists && slice_is(kind, "direct") && members_after != DIRECT_MEMBERS)
+                return FANOUT_E_BAD_REQUEST;
         if (members_after > members_before && members_after > (slice_is(kind, "direct") ? DIRECT_MEMBERS : LIMIT_MEMBERS))
                 return FANOUT_E_CONFLICT;
         return 0;

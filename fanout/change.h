@@ -37,7 +37,7 @@ struct change {
 };
 
 struct change_result {
-        int answer;  /* 0 or FANOUT_E_… */
+        int answer;  /* 0 or FANOUT_E_…; BAD_REQUEST: a direct conversation without two members */
         bool created;
         size_t changes;
 };

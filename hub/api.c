@@ -128,7 +128,9 @@ static void api_metrics(struct api_call *call) {
 
 static void api_on_changed(void *arg, const struct change_result *result) {
         struct http *http = arg;
-        if (result->answer == FANOUT_E_CONFLICT) {
+        if (result->answer == FANOUT_E_BAD_REQUEST) {
+                http_fail(http, ERROR_BAD_REQUEST, 422, "a direct conversation is made with two members");
+        } else if (result->answer == FANOUT_E_CONFLICT) {
                 http_fail_code(http, ERROR_CONFLICT, "the kind cannot change; a conversation has at most 1,000 members, a direct one two");
         } else if (result->answer) {
                 api_fail(http, result->answer);
@@ -347,7 +349,8 @@ static void api_get_messages(struct api_call *call) {
         uint64_t before = 0, after = 0, limit = LIMIT_LIST_ITEMS / 4;
         bool before_given = false, after_given = false, limit_given = false;
         if (!api_query_uint(call, "before", INT64_MAX / 2, &before, &before_given) || !api_query_uint(call, "after", INT64_MAX / 2, &after, &after_given) ||
-            !api_query_uint(call, "limit", LIMIT_LIST_ITEMS, &limit, &limit_given) || (before_given && after_given) || limit == 0) {
+            !api_query_uint(call, "limit", LIMIT_LIST_ITEMS, &limit, &limit_given) || (before_given && after_given) ||
+            (before_given && before == 0) || limit == 0) {
                 http_fail_code(call->http, ERROR_BAD_REQUEST, "before or after is a seq, limit is 1 to 200");
                 return;
         }

@@ -69,6 +69,7 @@ int notify_parse(const struct scan_field *fields, size_t count, struct notify *n
         const struct scan_value *title = notify_find(fields, count, "title"), *text = notify_find(fields, count, "text");
         const struct scan_value *data = notify_find(fields, count, "data"), *ttl = notify_find(fields, count, "ttl_s");
         const struct scan_value *push = notify_find(fields, count, "push"), *escalate = notify_find(fields, count, "escalate");
+        const struct scan_value *priority = notify_find(fields, count, "priority"), *collapse = notify_find(fields, count, "collapse");
         *notify = (struct notify){ .error = NULL };
         buf_init(&notify->content, LIMIT_NOTICE_BYTES);
         buf_init(&notify->plan, LIMIT_NOTICE_BYTES);
@@ -80,10 +81,10 @@ int notify_parse(const struct scan_field *fields, size_t count, struct notify *n
         if (!title && !text && !data)
                 return notify_refuse(notify, "one of title, text and data is needed");
         if (!notify_text(fields, count, "priority", notify->priority, sizeof(notify->priority)) ||
-            (notify->priority[0] && !notify_is_priority(notify->priority)))
+            (priority && !notify_is_priority(notify->priority)))
                 return notify_refuse(notify, "priority is critical, high, normal, low or silent");
         if (!notify_text(fields, count, "collapse", notify->collapse, sizeof(notify->collapse)) ||
-            (notify->collapse[0] && !wire_is_op(slice_of(notify->collapse))))
+            (collapse && !wire_is_op(slice_of(notify->collapse))))
                 return notify_refuse(notify, "collapse is 1 to 64 printable ASCII bytes");
         if (!notify_is_ttl(ttl))
                 return notify_refuse(notify, "ttl_s is 1 to 2592000, 30 days");
