@@ -78,6 +78,7 @@ int prefs_set(struct fanout *fanout, struct slice user, const struct prefs_chang
         }
         struct call *call = store_call(fanout->store, "prefs_set");
         store_call_key(call, KEY_PREFS, user);
+        store_call_key(call, KEY_USER, user);
         store_call_arg(call, change->conv);
         store_call_arg_int(call, change->until_ms);
         store_call_arg_int(call, change->has_quiet);

@@ -54,7 +54,7 @@ static void inquiry_print_event(const struct inquiry *inquiry, const struct look
                        (int)(event->is_notice ? event->op.len : event->conv.len), event->is_notice ? event->op.ptr : event->conv.ptr);
                 if (decision.action == POLICY_DROP)
                         printf("no, it is %s\n", policy_cause_text(decision.cause));
-                else if (owed && owed->due_ms > now_ms)
+                else if (owed && owed->due_ms > now_ms && !(owed->quiet && decision.action == POLICY_PUSH))
                         printf("again in %.1f s, after %u attempts\n", (double)(owed->due_ms - now_ms) / 1000, owed->attempt);
                 else if (decision.action == POLICY_WAIT)
                         printf("in %.1f s: %s\n", (double)(decision.until_ms - now_ms) / 1000, policy_cause_text(decision.cause));

@@ -22,7 +22,8 @@ void ledger_parse(struct slice packed, struct ledger *ledger) {
                 struct ledger_owed owed = { .n = words_uint(words_take(&line, ' ')) };
                 owed.attempt = (unsigned)words_uint(words_take(&line, ' '));
                 owed.due_ms = (int64_t)words_uint(words_take(&line, ' '));
-                owed.class = (int)words_uint(line);
+                owed.class = (int)words_uint(words_take(&line, ' '));
+                owed.quiet = slice_is(line, "q");
                 if (owed.n)
                         ledger_owe(ledger, owed);
         }
@@ -40,7 +41,7 @@ void ledger_print(const struct ledger *ledger, struct buf *out) {
                    ledger->used_milli, ledger->used_ms);
         for (size_t i = 0; i < ledger->owed_count; i++) {
                 const struct ledger_owed *owed = &ledger->owed[i];
-                buf_printf(out, "\n%" PRIu64 " %u %" PRId64 " %d", owed->n, owed->attempt, owed->due_ms, owed->class);
+                buf_printf(out, "\n%" PRIu64 " %u %" PRId64 " %d%s", owed->n, owed->attempt, owed->due_ms, owed->class, owed->quiet ? " q" : "");
         }
 }
 

@@ -2,7 +2,7 @@
 /*
  * ledger.h: what is owed to a device, and how far an escalation came, as the store packs them (fanout/lua/push.lua):
  *
- *   device      <due> <class> <mark> <woken_at> <used> <used_at> { \n <n> <attempt> <due> <class> }
+ *   device      <due> <class> <mark> <woken_at> <used> <used_at> { \n <n> <attempt> <due> <class> [q] }
  *   escalation  <due> <class> <next> <attempt> { \n <after_ms> <state> <at> <via> <reason> }
  *
  * Times are wall times in ms; a due of 0: nothing is owed. Lua reads the first two words and the n at the start of each line.
@@ -23,6 +23,7 @@ struct ledger_owed {
         unsigned attempt; /* attempts made */
         int64_t due_ms;
         int class;        /* enum due_class */
+        bool quiet;       /* q: it waits for the end of quiet hours, which may change */
 };
 
 struct ledger {

@@ -277,7 +277,7 @@ static void track_owe_again(struct track *track, const struct send *send, const 
                 metrics_add(PUSH_EXPIRED, 1);
                 return;
         }
-        ledger_owe(&track->ledger, (struct ledger_owed){ send->event->n, send->attempt + counts, due_ms, send->class });
+        ledger_owe(&track->ledger, (struct ledger_owed){ send->event->n, send->attempt + counts, due_ms, send->class, false });
 }
 
 /* Why a step was not sent. What was put off says less than what the provider answered before. */
@@ -461,7 +461,7 @@ static bool decision_step(struct decision *d, const struct look_event *event) {
         }
         struct policy_event about = compose_event(event, &compose, owed.attempt > 0);
         struct policy_decision decision = policy_decide(&d->device, &about, d->quiet_ends_ms, d->now_ms);
-        bool goes_on = true, early = known && owed.due_ms > d->now_ms && decision.action != POLICY_DROP;
+        bool goes_on = true, held = owed.quiet, early = known && owed.due_ms > d->now_ms && decision.action != POLICY_DROP && !held;
         owed.class = work_class(&compose);
         if (decision.action == POLICY_WAIT && !known && is_patience(decision.cause)) {
                 ledger->look_ms = decision.until_ms;
@@ -469,7 +469,8 @@ static bool decision_step(struct decision *d, const struct look_event *event) {
                 goes_on = false;
         } else if (early || decision.action == POLICY_WAIT) {
                 owed.due_ms = early ? owed.due_ms : decision.until_ms;
-                if (!early)
+                owed.quiet = !early && decision.cause == POLICY_QUIET;
+                if (!early && !(held && owed.quiet))
                         work_count_cause(decision.cause);
                 ledger_settle(ledger, owed.n);
                 if (compose.visible)
@@ -506,7 +507,8 @@ static void decision_send_shown(struct decision *d) {
                         track_send(track, shown->event, &shown->compose, &job, shown->attempt, shown->class);
                 } else if (decision.action == POLICY_WAIT) {
                         work_count_cause(decision.cause);
-                        ledger_owe(&track->ledger, (struct ledger_owed){ shown->event->n, shown->attempt, decision.until_ms, shown->class });
+                        ledger_owe(&track->ledger, (struct ledger_owed){ shown->event->n, shown->attempt, decision.until_ms, shown->class,
+                                                                                 decision.cause == POLICY_QUIET });
                 }
                 compose_deinit(&shown->compose);
         }
@@ -520,7 +522,7 @@ static void decision_send_wake(struct decision *d) {
         if (!d->wake)
                 return;
         if (d->wake_due_ms > d->now_ms || compose_read(d->wake, &compose) < 0) {
-                ledger_owe(&track->ledger, (struct ledger_owed){ d->wake->n, d->wake_attempt, d->wake_due_ms, DUE_LOW });
+                ledger_owe(&track->ledger, (struct ledger_owed){ d->wake->n, d->wake_attempt, d->wake_due_ms, DUE_LOW, false });
                 return;
         }
         struct push_job job = compose_job(track->look, work_user(track->work), track->device, d->wake, &compose, PUSH_BACKGROUND, 0);

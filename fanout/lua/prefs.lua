@@ -1,11 +1,28 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- b1_prefs_set: changes what a user wants not to be disturbed by. In the hash: m:<conv> -> until; quiet -> from, to, zone.
 --
--- KEYS  prefs
+-- KEYS  prefs, user
 -- ARGV  conv ('' none), until (ms; 0, or past: no longer muted), quiet given (1), quiet ('' none), mutes_max
 -- gives {'ok'} | {'err', code}
 --
 -- prefs#1  At most mutes_max conversations are muted; mutes that are over make room.
+-- prefs#2  Who changes the quiet hours is looked at at once: what waits for their end is decided on anew.
+local function quiet_set(prefs_key, user_key, quiet, now)
+  if quiet == (redis.call('HGET', prefs_key, 'quiet') or '') then
+    return
+  end
+  if quiet ~= '' then
+    redis.call('HSET', prefs_key, 'quiet', quiet)
+  else
+    redis.call('HDEL', prefs_key, 'quiet')
+  end
+  local head_key = key_beside(user_key, 'h')
+  local base, pd, nodes = head_read(head_key)
+  if pd then
+    head_write(head_key, base, due_raise(head_key, pd, '', 2, 0, now) or pd, nodes)
+  end
+end
+
 redis.register_function('b1_prefs_set', function(keys, args)
   local now = now_ms()
   local field = 'm:' .. args[1]
@@ -27,10 +44,8 @@ redis.register_function('b1_prefs_set', function(keys, args)
   elseif args[1] ~= '' then
     redis.call('HDEL', keys[1], field)
   end
-  if args[3] == '1' and args[4] ~= '' then
-    redis.call('HSET', keys[1], 'quiet', args[4])
-  elseif args[3] == '1' then
-    redis.call('HDEL', keys[1], 'quiet')
+  if args[3] == '1' then
+    quiet_set(keys[1], keys[2], args[4], now)
   end
   return { 'ok' }
 end)

@@ -8,7 +8,8 @@
 --
 --   push#1  One worker at a time has a user; what another writes is refused ('fenced'). Whoever dies is waited for until its time is over.
 --   push#2  When a worker lets go of a user, the user is on the due set for the earliest due of all its d: and e: fields, at once if
---           the inbox reaches beyond what was decided on, and on no set if nothing is owed. So nothing is lost with a worker.
+--           the inbox reaches beyond what was decided on, or if somebody said so meanwhile, and on no set if nothing is owed. So nothing
+--           is lost with a worker.
 --   push#3  A registration ends only if it is still the one that was tried.
 --   push#4  A token is registered for one device of one user: the latest.
 
@@ -220,11 +221,11 @@ redis.register_function('b1_push_keep', function(keys, args)
   if not push_holds(keys[2], args[2]) then
     return 0
   end
-  local till = now_ms() + tonumber(args[3])
+  local now = now_ms()
+  local till = now + tonumber(args[3])
   redis.call('HSET', keys[2], 't', args[2] .. ' ' .. text(till))
-  local score = redis.call('ZSCORE', keys[3], args[1])
-  local class = score and due_split(score) or 3
-  due_settle(keys[1], keys[3], args[1], class, till)
+  local class, at = due_split(redis.call('ZSCORE', keys[3], args[1]) or 3 * DUE_CLASS + till)
+  due_settle(keys[1], keys[3], args[1], class, at > now and till or at) -- who was made due is about to be looked at
   return 1
 end)
 
@@ -335,9 +336,8 @@ redis.register_function('b1_push_done', function(keys, args)
     redis.call('HDEL', keys[2], 't')
     local class, at, registered = due_of_all(keys[2])
     local head = head_read(key_beside(keys[1], 'h')) + redis.call('LLEN', keys[3])
-    if registered and head > tonumber(args[4]) then
-      local score = redis.call('ZSCORE', keys[5], user)
-      local present = score and due_split(score) or 3
+    local present, since = due_split(redis.call('ZSCORE', keys[5], user) or 4 * DUE_CLASS - 1)
+    if registered and (head > tonumber(args[4]) or since <= now) then
       class, at = math.min(class or present, present), now
     end
     due_settle(keys[1], keys[5], user, class, at, registered)

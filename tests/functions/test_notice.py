@@ -175,7 +175,7 @@ class Visit(Case):
 
 class Prefs(Case):
     def set(self, conv='', until=0, quiet=None, mutes_max=10):
-        return self.store.call('prefs_set', [key('prefs', 'bob')], conv, until, int(quiet is not None), quiet or '', mutes_max)
+        return self.store.call('prefs_set', [key('prefs', 'bob'), key('u', 'bob')], conv, until, int(quiet is not None), quiet or '', mutes_max)
 
     def get(self):
         return self.store.call('prefs', [key('prefs', 'bob')])

@@ -55,6 +55,9 @@ class Push(Case):
         return self.store.call('notify', self.store.pairs(['bob'], 'hixX') + [key('push', 'bob')], op, priority, 0,
                                '', len(content), content, 1000, 100, AGE_MS, due, first_ms, steps)
 
+    def quiet(self, quiet):
+        return self.store.call('prefs_set', [key('prefs', 'bob'), key('u', 'bob')], '', 0, 1, quiet, 10)
+
     def counted(self, limit=10):
         return self.store.call('push_due', [DUE, key('due', 'x')], limit, 1)[1:3]
 
@@ -225,6 +228,29 @@ class Push(Case):
         self.send('b')
         self.done(('d', 'phone', '0 3 3'), head=3)
         self.assertLessEqual(self.due()[1], 0)
+
+    def test_who_changes_the_quiet_hours_is_looked_at_at_once_even_if_a_worker_has_him(self):
+        self.quiet('22:00 07:00 UTC')
+        self.assertIsNone(self.due())  # no device is registered
+        self.register()
+        self.send('a')
+        self.take()
+        later = self.now() + 60000
+        self.done(('d', 'phone', '%d 2 2\n2 0 %d 2 q' % (later, later)))
+        self.quiet('22:00 07:00 UTC')
+        self.assertGreater(self.due()[1], 30000)  # nothing changed
+        self.quiet('')
+        self.assertLessEqual(self.due()[1], 0)
+        self.take()
+        self.assertGreater(self.due()[1], 10000)
+        self.quiet('22:00 07:00 UTC')
+        self.assertEqual(self.store.call('push_keep', [key('u', 'bob'), key('push', 'bob'), DUE], 'bob', 'w1', 15000), 1)
+        self.assertLessEqual(self.due()[1], 0)
+        self.done(('d', 'phone', '%d 2 2\n2 0 %d 2 q' % (later, later)))
+        self.assertLessEqual(self.due()[1], 0)
+        self.take()
+        self.done(('d', 'phone', '%d 2 2\n2 0 %d 2 q' % (later, later)))
+        self.assertGreater(self.due()[1], 30000)
 
     def test_nobody_is_lost_while_one_device_is_written_and_another_is_not(self):
         self.register()

@@ -118,7 +118,7 @@ await onStage(async (stage) => {
     await eventually(() => seen().some((push) => push.token === token && push.belfry.kind === 'background' && !push.message.notification), 'it wakes again');
   });
 
-  await run('in quiet hours what is normal waits, what is high makes no sound, what is critical does as its app may, and a wake-up goes on', async () => {
+  await run('in quiet hours what is normal waits until they end or are ended, what is high makes no sound, what is critical does as its app may, and a wake-up goes on', async () => {
     const { user, token } = await someone();
     await register(user, 'pager', 'webhook', ''); // critical = yes
     const clock = (hours) => new Date(Date.now() + hours * 3600_000).toISOString().slice(11, 16);
@@ -134,6 +134,12 @@ await onStage(async (stage) => {
     expect(of('quiet-normal').length === 0, 'the normal one waits', of('quiet-normal'));
     const told = execFileSync(findProgram(), ['push-test', '--user', user, '--config', stage.file, '--data', hub.data]).toString();
     expect(/Etc\/UTC, now/.test(told) && /quiet-normal: again in \d+/.test(told), 'and an operator is told so', told);
+    await sync(user, 'phone', { ops: [{ type: 'prefs', id: 2, quiet_hours: { from: clock(-3), to: clock(1), zone: 'Etc/UTC' } }] });
+    await settled();
+    expect(of('quiet-normal').length === 0, 'it waits for an earlier end', of('quiet-normal'));
+    await sync(user, 'phone', { ops: [{ type: 'prefs', id: 3, quiet_hours: null }] });
+    const [loud_now] = await arrived('quiet-normal', 'apns');
+    expect(loud_now.aps.sound !== undefined && (await arrived('quiet-normal', 'webhook')).length === 1, 'once they are ended, it comes', loud_now);
   });
 
   await run('what is muted is pushed to no provider, and comes with the next sync', async () => {

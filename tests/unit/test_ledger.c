@@ -47,7 +47,7 @@ static void each_event_is_owed_once_and_in_order(void **state) {
         ledger_parse(SLICE(""), &ledger);
         static const uint64_t order[] = { 5, 3, 9, 3, 5, 1 };
         for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-                assert_false(ledger_owe(&ledger, (struct ledger_owed){ order[i], (unsigned)i, 7, DUE_LOW }));
+                assert_false(ledger_owe(&ledger, (struct ledger_owed){ order[i], (unsigned)i, 7, DUE_LOW, false }));
         assert_printed(&ledger, "7 3 0 0 0 0\n1 5 7 3\n3 3 7 3\n5 4 7 3\n9 2 7 3");
         assert_int_equal(ledger_find(&ledger, 5)->attempt, 4);
         assert_null(ledger_find(&ledger, 4));
@@ -57,11 +57,11 @@ static void past_its_limit_the_oldest_goes(void **state) {
         struct ledger ledger;
         ledger_parse(SLICE(""), &ledger);
         for (uint64_t n = 1; n <= LIMIT_PUSH_OWED; n++)
-                assert_false(ledger_owe(&ledger, (struct ledger_owed){ n + 1, 0, 1, DUE_LOW }));
-        assert_true(ledger_owe(&ledger, (struct ledger_owed){ 100, 0, 1, DUE_LOW }));
+                assert_false(ledger_owe(&ledger, (struct ledger_owed){ n + 1, 0, 1, DUE_LOW, false }));
+        assert_true(ledger_owe(&ledger, (struct ledger_owed){ 100, 0, 1, DUE_LOW, false }));
         assert_null(ledger_find(&ledger, 2));
         assert_non_null(ledger_find(&ledger, 3));
-        assert_true(ledger_owe(&ledger, (struct ledger_owed){ 1, 0, 1, DUE_LOW }));
+        assert_true(ledger_owe(&ledger, (struct ledger_owed){ 1, 0, 1, DUE_LOW, false }));
         assert_null(ledger_find(&ledger, 1));
         assert_int_equal(ledger.owed_count, LIMIT_PUSH_OWED);
 }
@@ -76,6 +76,15 @@ static void more_lines_than_the_limit_are_read_without_harm(void **state) {
         ledger_parse(buf_slice(&text), &ledger);
         assert_int_equal(ledger.owed_count, LIMIT_PUSH_OWED);
         assert_int_equal(ledger.owed[LIMIT_PUSH_OWED - 1].n, 199);
+}
+
+static void what_waits_for_the_end_of_quiet_hours_is_marked(void **state) {
+        struct ledger ledger;
+        ledger_parse(SLICE("1000 1 9 5 6 7\n4 1 2000 2 q\n8 0 1000 1"), &ledger);
+        assert_true(ledger_find(&ledger, 4)->quiet);
+        assert_int_equal(ledger_find(&ledger, 4)->class, 2);
+        assert_false(ledger_find(&ledger, 8)->quiet);
+        assert_printed(&ledger, "1000 1 9 5 6 7\n4 1 2000 2 q\n8 0 1000 1");
 }
 
 static void steps_keep_what_they_say(void **state) {
@@ -99,6 +108,7 @@ int main(void) {
                 cmocka_unit_test(each_event_is_owed_once_and_in_order),
                 cmocka_unit_test(past_its_limit_the_oldest_goes),
                 cmocka_unit_test(more_lines_than_the_limit_are_read_without_harm),
+                cmocka_unit_test(what_waits_for_the_end_of_quiet_hours_is_marked),
                 cmocka_unit_test(steps_keep_what_they_say),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
