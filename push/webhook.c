@@ -50,16 +50,16 @@ int webhook_read_secret(struct slice text, struct buf *out) {
         }
         text.ptr += prefix_len;
         text.len -= prefix_len;
-        if (text.len == 0 || text.len % 4 != 0 || text.len / 4 * 3 > SECRET_MAX)
+        if (text.len == 0 || text.len % 4 != 0 || text.len / 4 * 3 > sizeof(key))
                 return 1;
         int len = EVP_DecodeBlock(key, (const unsigned char *)text.ptr, (int)text.len);
         for (size_t i = text.len; i > 0 && text.ptr[i - 1] == '='; i--)
                 len--;
-        if (len < SECRET_MIN)
-                return 1;
-        buf_add(out, key, (size_t)len);
+        bool good = len >= SECRET_MIN && len <= SECRET_MAX;
+        if (good)
+                buf_add(out, key, (size_t)len);
         explicit_bzero(key, sizeof(key));
-        return 0;
+        return !good;
 }
 
 int webhook_sign(struct slice key, struct slice id, int64_t at_s, struct slice body, struct buf *out) {

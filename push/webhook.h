@@ -13,7 +13,7 @@ struct buf;
 
 extern const struct credential_kind webhook_kind;
 
-/* whsec_ and base64, or any text. Appends the key: 0, or 1 if it has less than 24 bytes or its base64 is wrong. */
+/* whsec_ and base64, or text. Appends the key: 0, or 1 if it has less than 24 or more than 1024 bytes, or its base64 is wrong. */
 __attribute__((warn_unused_result)) int webhook_read_secret(struct slice text, struct buf *out);
 /* Appends "v1," and the signature: 0 or -ENOMEM. */
 __attribute__((warn_unused_result)) int webhook_sign(struct slice key, struct slice id, int64_t at_s, struct slice body, struct buf *out);

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <openssl/evp.h>
+
 #include "base/buf.h"
 #include "base/encode.h"
 
@@ -47,10 +49,27 @@ static void secrets_are_base64_with_a_prefix_or_text(void **state) {
         }
 }
 
+static void keys_have_24_to_1024_bytes_however_they_are_written(void **state) {
+        static const struct {
+                size_t len;
+                int answer;
+        } rows[] = { { 23, 1 }, { 24, 0 }, { 1023, 0 }, { 1024, 0 }, { 1025, 1 }, { 1026, 1 }, { 1027, 1 } };
+        unsigned char text[1032], encoded[2048] = "whsec_";
+        memset(text, 'k', sizeof(text));
+        for (size_t i = 0; i < COUNT(rows); i++) {
+                _cleanup_buf_ struct buf plain = BUF_INIT(2048), decoded = BUF_INIT(2048);
+                assert_int_equal(webhook_read_secret((struct slice){ (const char *)text, rows[i].len }, &plain), rows[i].answer);
+                EVP_EncodeBlock(encoded + 6, text, (int)rows[i].len);
+                assert_int_equal(webhook_read_secret(slice_of((const char *)encoded), &decoded), rows[i].answer);
+                assert_int_equal(decoded.len, rows[i].answer ? 0 : rows[i].len);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_vector_of_the_specification_comes_out),
                 cmocka_unit_test(secrets_are_base64_with_a_prefix_or_text),
+                cmocka_unit_test(keys_have_24_to_1024_bytes_however_they_are_written),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
