@@ -18,6 +18,7 @@ struct inbox_item {
         struct inbox_event event;
         bool wanted;          /* something must be fetched for it */
         bool fetched;
+        bool own;             /* the session sent it, and has the body */
 };
 
 struct inbox_read {
@@ -31,7 +32,7 @@ struct inbox_read {
         char *text;
         unsigned waiting;
         bool failed;
-        struct slice user; /* of name */
+        struct slice user, session; /* of name */
         char name[];
 };
 
@@ -72,7 +73,7 @@ static struct slice inbox_home(const struct inbox_read *page, const struct inbox
                 return page->user;
         words_take(&rest, ' ');
         words_take(&rest, ' ');
-        return rest;
+        return words_take(&rest, ' ');
 }
 
 /* An op that was forgotten and used again is another notification. */
@@ -94,7 +95,8 @@ static void inbox_take_value(struct inbox_item *item, struct slice value) {
         } else {
                 struct entry entry = event_parse_entry(value);
                 item->event.type = entry.type;
-                item->event.tail = event_entry_tail(words_uint(which), rest, &entry, true);
+                bool with_body = !item->own || !entry.body.len; /* that a text is withheld is told to all */
+                item->event.tail = event_entry_tail(words_uint(which), words_take(&rest, ' '), &entry, with_body);
         }
 }
 
@@ -154,7 +156,7 @@ static int inbox_fetch_from(struct inbox_read *page, unsigned owner) {
 }
 
 /* Pointers are those of lua/common.lua; an unknown one (of a newer hub) counts as gone. */
-static void inbox_take_pointer(struct inbox_item *item) {
+static void inbox_take_pointer(const struct inbox_read *page, struct inbox_item *item) {
         struct slice rest = item->pointer;
         if (rest.len == 0)
                 return;
@@ -162,6 +164,9 @@ static void inbox_take_pointer(struct inbox_item *item) {
         if (letter == 'm' || letter == 'o') {
                 item->event.type = EVENT_MESSAGE;
                 item->wanted = true;
+                words_take(&rest, ' '); /* seq */
+                words_take(&rest, ' '); /* conv */
+                item->own = rest.len && slice_equal(rest, page->session);
         } else if (letter == 'r') {
                 item->event.type = EVENT_RECEIPT;
                 struct slice user = words_take(&rest, ' '), conv = words_take(&rest, ' ');
@@ -193,7 +198,7 @@ static int inbox_take_pointers(struct inbox_read *page, const struct redisReply 
         for (size_t i = 0; i < page->count; i++) {
                 page->items[i].pointer = slice_copy(&text, store_text(store_item(reply, i + 4)));
                 page->items[i].event.n = page->result.next + i + 1;
-                inbox_take_pointer(&page->items[i]);
+                inbox_take_pointer(page, &page->items[i]);
         }
         return 0;
 }
@@ -222,13 +227,14 @@ static void inbox_on_pointers(void *arg, const struct redisReply *reply) {
                 inbox_end(page);
 }
 
-struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, struct slice device, uint64_t after, size_t limit, inbox_done_fn done,
-                              void *arg) {
-        struct inbox_read *page = calloc(1, sizeof(*page) + user.len);
+struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, struct slice device, struct slice session, uint64_t after, size_t limit,
+                              inbox_done_fn done, void *arg) {
+        struct inbox_read *page = calloc(1, sizeof(*page) + user.len + session.len);
         if (!page)
                 return NULL;
         char *name = page->name;
         page->user = slice_copy(&name, user);
+        page->session = slice_copy(&name, session);
         page->fanout = fanout;
         page->done = done;
         page->arg = arg;

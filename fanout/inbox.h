@@ -35,8 +35,11 @@ struct inbox_page {
 /* The result is borrowed for the time of the call. */
 typedef void (*inbox_done_fn)(void *arg, const struct inbox_page *result);
 
-/* The events after n. NULL: unavailable or without memory, and done does not come. */
-struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, struct slice device, uint64_t after, size_t limit, inbox_done_fn done,
-                              void *arg);
+/*
+ * The events after n. What the session itself sent comes without body; "": no session, all have one. NULL: unavailable or without
+ * memory, and done does not come.
+ */
+struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, struct slice device, struct slice session, uint64_t after, size_t limit,
+                              inbox_done_fn done, void *arg);
 /* The caller goes away: done will not come. */
 void inbox_cancel(struct inbox_read *page);

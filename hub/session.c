@@ -327,7 +327,8 @@ static void session_on_page(void *arg, const struct inbox_page *result);
 
 static void session_read_page(struct session *session) {
         session->noted = 0;
-        session->page = inbox_read(&session->hub->fanout, session->subscriber.user, session->subscriber.device, session->sent,
+        const struct subscriber *subscriber = &session->subscriber;
+        session->page = inbox_read(&session->hub->fanout, subscriber->user, subscriber->device, subscriber->session, session->sent,
                                    LIMIT_WINDOW_EVENTS - session->unacked, session_on_page, session);
         if (session->page)
                 session_ref(session);

@@ -178,7 +178,7 @@ static void sync_start_op(struct sync *sync, const struct scan_value *op) {
 static void sync_read_page(struct sync *sync) {
         const struct subscriber *subscriber = &sync->session->subscriber;
         http_renew(sync->http);
-        if (!inbox_read(&sync->http->hub->fanout, subscriber->user, subscriber->device, sync->after, sync->limit, sync_on_page, sync))
+        if (!inbox_read(&sync->http->hub->fanout, subscriber->user, subscriber->device, subscriber->session, sync->after, sync->limit, sync_on_page, sync))
                 sync_fail(sync, ERROR_UNAVAILABLE, 503, NULL);
 }
 

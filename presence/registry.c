@@ -319,8 +319,9 @@ static void registry_ask_oldest(struct registry_devices *job) {
                 words_take(&rest, ' ');
                 words_take(&rest, ' ');
                 if (registry_points_to_entry(&job->devices[i])) {
-                        store_call_key(call, KEY_LOG, rest);
-                        store_call_key(call, KEY_STATES, rest);
+                        struct slice conv = words_take(&rest, ' ');
+                        store_call_key(call, KEY_LOG, conv);
+                        store_call_key(call, KEY_STATES, conv);
                         wanted++;
                 }
         }

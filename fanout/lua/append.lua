@@ -167,7 +167,7 @@ register_batchable('b1_append', function(keys, args)
     class = math.min(class, shape.class)
   end
   local message = message_of('M', id .. ' ' .. conv .. ' ' .. args[4], entry)
-  fan_message(heads, keys, 2, count, conv, id, options.sender, options.inbox_max, message, class, due, marked)
+  fan_message(heads, keys, 2, count, conv, id, options.sender, args[4], options.inbox_max, message, class, due, marked)
   if options.complete then
     return 'ok ' .. id .. ' ' .. at
   end

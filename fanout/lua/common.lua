@@ -16,7 +16,7 @@
 -- (key_beside), as are node channels and counters, which depend on data: all stay in the slot of the call.
 --
 -- Packed forms (ids have no spaces; an op may, so it comes last, as fanout/op.h packs it):
---   pointer  m <seq> <conv> | o <seq> <conv> (own message) | r <user> <conv> | j <at> <action> <role> <user> <conv> |
+--   pointer  m <seq> <conv> | o <seq> <conv>[ <session>] (own message, and by which session of the user) | r <user> <conv> | j <at> <action> <role> <user> <conv> |
 --            x <at> <op> (a notification)
 --   receipt  <n> <delivered> <read>
 --   entry    <at> <kind> <ref> <from> <device> <op> \n <body>

@@ -8,7 +8,7 @@ register_telling('b1_deliver', function(keys, args)
   local conv, seq, due, count = args[1], args[2], due_wanted(args[6]), #keys / 2
   local message = message_of('M', seq .. ' ' .. conv .. ' ' .. args[3], args[4])
   local heads = redis.call('MGET', unpack(keys, 1 + count, 2 * count))
-  fan_message(heads, keys, 0, count, conv, seq, tonumber(args[8]), tonumber(args[5]), message, due and due.class, due, tonumber(args[7]))
+  fan_message(heads, keys, 0, count, conv, seq, tonumber(args[8]), args[3], tonumber(args[5]), message, due and due.class, due, tonumber(args[7]))
   return 0
 end)
 

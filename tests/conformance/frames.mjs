@@ -541,6 +541,25 @@ const rightCases = [
     },
   },
   {
+    name: 'an own event has no body when it had to wait in the inbox either, and has it for a later session of the device',
+    async run(bench) {
+      await bench.hub.api.conversation('own-window', ['quiet']);
+      const sender = await bench.session('quiet', 'phone');
+      const { window } = sender.welcome;
+      const count = window + 44;
+      for (let i = 1; i <= count; i += 1) sender.text({ type: 'send', conv: 'own-window', op: `own-${i}`, body: i });
+      const events = () => sender.messages.filter((each) => each.conv === 'own-window' && each.type === 'message');
+      await sender.until(() => events().length === window, 'a window of events');
+      sender.text({ type: 'ack', n: events().at(-1).n });
+      await sender.until(() => events().length === count, 'all events');
+      const told = events().filter((each) => 'body' in each || each.op !== `own-${each.seq}`);
+      expect(told.length === 0, `${told.length} of ${count} came with body: ${JSON.stringify(told[0])}`);
+      const later = await bench.session('quiet', 'phone');
+      const again = await later.message((each) => each.type === 'message', 'an event again');
+      expect(again.body === again.seq, `it came to a later session as ${JSON.stringify(again)}`);
+    },
+  },
+  {
     name: 'a close is answered with a close',
     async run(bench) {
       const raw = await bench.session();

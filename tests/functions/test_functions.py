@@ -112,8 +112,11 @@ class Append(Case):
     def test_the_senders_own_pointer_is_told_from_others(self):
         self.store.make('c', 'ann', 'bob')
         self.store.append('c', 'ann', 'op', ['ann', 'bob'])
-        self.assertEqual(self.store.pointers('ann')[-1], 'o 1 c')
-        self.assertEqual(self.store.pointers('bob')[-1], 'm 1 c')
+        self.store.append('c', 'ann', 'by the backend', ['ann', 'bob'], session='')
+        self.store.append('c', 'ann', 'a third', ['bob'], complete=0)
+        self.store.deliver('c', 3, 'ann', ['ann'], session='s2', marked=2)
+        self.assertEqual(self.store.pointers('ann')[-3:], ['o 1 c s', 'o 2 c', 'o 3 c s2'])
+        self.assertEqual(self.store.pointers('bob')[-3:], ['m 1 c', 'm 2 c', 'm 3 c'])
 
     def test_time_does_not_go_back_with_a_clock_that_is_set_back_a_little(self):
         store = Store(self.server, ('common.lua', "redis.call('TIME')", "{ redis.call('GET', 'b:{0}:clock'), 0 }"))
@@ -176,8 +179,8 @@ class Append(Case):
         self.assertEqual(base + len(pointers), head)
         self.assertGreaterEqual(len(pointers), 10)
         self.assertLessEqual(len(pointers), 10 + 256)
-        self.assertEqual(pointers[-1], 'o 300 c')
-        self.assertEqual(self.store.sync('ann', head - 1, 10)[3:], ['o 300 c'])
+        self.assertEqual(pointers[-1], 'o 300 c s')
+        self.assertEqual(self.store.sync('ann', head - 1, 10)[3:], ['o 300 c s'])
 
     def test_each_node_gets_one_message_with_all_its_users(self):
         self.store.make('c', 'ann', 'bob', 'carl')
@@ -483,7 +486,7 @@ class Sync(Case):
             self.store.append('c', 'ann', 'op%d' % i, ['ann'])
         self.link('LTRIM', key('i', 'ann'), 2, -1)
         self.link('SET', key('h', 'ann'), '2 -')
-        for after, limit, pointers in [(0, 2, ['o 2 c', 'o 3 c']), (3, 9, ['o 3 c', 'o 4 c']), (4, 9, ['o 4 c']), (5, 9, []), (99, 9, [])]:
+        for after, limit, pointers in [(0, 2, ['o 2 c s', 'o 3 c s']), (3, 9, ['o 3 c s', 'o 4 c s']), (4, 9, ['o 4 c s']), (5, 9, []), (99, 9, [])]:
             with self.subTest(after=after, limit=limit):
                 self.assertEqual(self.store.sync('ann', after, limit)[1:], [2, 5] + pointers)
 

@@ -260,7 +260,7 @@ class Model:
         for letter, about, user, n in self.told:
             words = self.inboxes[user].get(n, '').split(' ')
             demand({'M': 'mo', 'R': 'r', 'J': 'j'}[letter].find(words[0] or '?') >= 0, 'lua#4: told, not written', user, n, words)
-            demand(letter != 'M' or words[1:] == about, 'lua#4: told under another number', user, n, words, about)
+            demand(letter != 'M' or words[1:3] == about, 'lua#4: told under another number', user, n, words, about)
         self.told.clear()
 
     def check_user(self, user, fields, pointers, devices, head):

@@ -9,7 +9,7 @@
  *   device#2  An event is shown once, and the entries of a conversation come in order of seq without a hole, unless a gap, a
  *             reset or a fresh start was told, or the user joined.
  *   device#3  Watermarks never fall.
- *   device#4  An own event comes without body only to the session that sent it. A body is that of its op.
+ *   device#4  An own event comes without body to the session that sent it, and to no other. A body is that of its op.
  *   device#5  sent speaks the truth: the entry is in the store under that seq, or was, before the store lost it.
  *   device#6  A session begins where the device's cursor is; if the store has another epoch, reset is told before any event.
  *   device#7  Nobody is told that something does not exist which the store has lost in secret, be it by a list in which it is not.

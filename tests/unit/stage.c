@@ -172,8 +172,8 @@ void watch_repeat(struct watcher *watcher) {
 void watch_deinit(struct watch *watch, struct watcher *watcher) {
 }
 
-struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, struct slice device, uint64_t after, size_t limit, inbox_done_fn done,
-                              void *arg) {
+struct inbox_read *inbox_read(struct fanout *fanout, struct slice user, struct slice device, struct slice session, uint64_t after, size_t limit,
+                              inbox_done_fn done, void *arg) {
         if (stage.refuses_pages)
                 return NULL;
         assert_null(stage.page);             /* one at a time */
