@@ -171,6 +171,7 @@ void dispatch_tick(struct dispatch *dispatch) {
         HASH_ITER(hh, dispatch->users, user, next) work_keep(user->work, now_ms);
         if (dispatch->is_draining)
                 return;
+        HASH_ITER(hh, dispatch->users, user, next) work_wake(user->work, now_ms);
         bool is_second = now_ms >= dispatch->heard_ms + DISPATCH_HEARD_MS;
         if (is_second) {
                 dispatch->heard_ms = now_ms;

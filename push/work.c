@@ -37,6 +37,7 @@ enum {
         WORK_LEDGER_BYTES = 8192,
         WORK_OPS_BYTES = 1 << 20,
         WORK_BUSY_MS = 1000,
+        WORK_ANSWER_MS = 5000,       /* so long a step of an escalation has at least until the next one goes without its answer */
 };
 
 struct work {
@@ -44,6 +45,7 @@ struct work {
         bool looking;                /* a take or fetch is under way */
         bool badge;                  /* the fetch asks for it */
         uint64_t kept_ms;
+        uint64_t next_ms;            /* a step of an escalation goes then, though others wait for providers; 0: none */
         uint64_t decided;            /* events up to here were decided on for every device; those behind are still to be looked at when the user is let go of */
         struct list tracks;           /* struct track, link: those that wait for providers */
         struct look *look;           /* the latest */
@@ -67,6 +69,7 @@ struct track {
         struct ops ops;
         unsigned waiting;            /* jobs under way */
         bool dead;                   /* the provider ended the registration */
+        bool passed;                 /* an escalation: the next step went without its answer, which counts no more */
         bool sent, refused;          /* an escalation: some job was accepted; some was not */
         int64_t retry_ms;            /* an escalation: when to try again, from now; -1: not */
         int64_t expires_ms;          /* an escalation: what it pushes does then */
@@ -225,16 +228,33 @@ static void track_end_step(struct track *track, const char *state, const char *r
         track_note_steps(track, ops, ended);
 }
 
-/* Until when the present step may be tried: the next one goes at its own time, whatever became of this one. */
-static int64_t track_step_ends_ms(const struct track *track) {
+static void work_note_next(struct work *work, int64_t in_ms) {
+        uint64_t next_ms = clock_monotonic_ms() + (uint64_t)(in_ms > 0 ? in_ms : 0);
+        if (!work->next_ms || next_ms < work->next_ms)
+                work->next_ms = next_ms;
+}
+
+/* When the step behind the present one is due; INT64_MAX: there is none. */
+static int64_t track_next_step_ms(const struct track *track) {
         const struct ledger_steps *steps = &track->steps;
-        int64_t ends_ms = track->expires_ms;
+        int64_t next_ms = INT64_MAX;
         for (size_t i = steps->next + 1; i < steps->count; i++) {
                 int64_t due_ms = track->escalation->event->at_ms + steps->steps[i].after_ms;
-                if (slice_is(steps->steps[i].state, "waiting") && due_ms < ends_ms)
-                        ends_ms = due_ms;
+                if (slice_is(steps->steps[i].state, "waiting") && due_ms < next_ms)
+                        next_ms = due_ms;
         }
-        return ends_ms;
+        return next_ms;
+}
+
+/* The next step goes at its own time, whatever becomes of the present one. */
+static bool track_has_time(const struct track *track, int64_t until_ms) {
+        return until_ms < track->expires_ms && until_ms < track_next_step_ms(track);
+}
+
+/* When the next step goes without the answer to the present one. */
+static int64_t track_passes_ms(const struct track *track) {
+        int64_t least_ms = track->look->now_ms + WORK_ANSWER_MS, next_ms = track_next_step_ms(track);
+        return next_ms > least_ms ? next_ms : least_ms;
 }
 
 static void track_end_escalation(struct track *track, struct ops *ops) {
@@ -243,13 +263,15 @@ static void track_end_escalation(struct track *track, struct ops *ops) {
         if (track->sent) {
                 metrics_add(PUSH_ESCALATIONS, 1);
                 track_end_step(track, step_sent, "", now_ms, ops);
-        } else if (track->retry_ms >= 0 && again_ms < track_step_ends_ms(track)) {
+        } else if (track->retry_ms >= 0 && track_has_time(track, again_ms)) {
                 steps->due_ms = again_ms;
                 steps->steps[steps->next].reason = slice_of(track->reason);
                 track_note_steps(track, ops, false);
         } else {
                 track_end_step(track, track->refused ? step_failed : step_skipped, track->reason[0] ? track->reason : "no device", now_ms, ops);
         }
+        if (steps->due_ms)
+                work_note_next(track->work, steps->due_ms - clock_wall_ms());
 }
 
 /* All its jobs have ended. */
@@ -257,9 +279,9 @@ static void track_end(struct track *track) {
         struct work *work = track->work;
         struct ops ops = track->ops;
         ops_init(&track->ops); /* taken */
-        if (track->escalation)
+        if (track->escalation && !track->passed)
                 track_end_escalation(track, &ops);
-        else if (!track->dead)
+        else if (track->device && !track->dead)
                 track_note_ledger(track, &ops);
         track_free(track);
         work_settle(work, &ops);
@@ -644,8 +666,17 @@ static void track_put_off(struct track *track, const char *reason, int64_t wait_
         snprintf(track->reason, sizeof(track->reason), "%s", reason);
 }
 
-static void work_decide_escalation(struct work *work, const struct look_escalation *escalation, int64_t quiet_ends_ms, struct ops *ops) {
+/* before: the track of its present step, if that is under way. */
+static void work_decide_escalation(struct work *work, const struct look_escalation *escalation, struct track *before, int64_t quiet_ends_ms,
+                                   struct ops *ops) {
         struct compose compose;
+        bool passes = before && track_next_step_ms(before) < INT64_MAX;
+        if (before && (escalation_is_over(escalation, work->look->now_ms) || !passes))
+                return;
+        if (before && track_passes_ms(before) > work->look->now_ms) {
+                work_note_next(work, track_passes_ms(before) - work->look->now_ms);
+                return;
+        }
         struct track *track = track_new(work);
         if (!track)
                 return;
@@ -655,7 +686,13 @@ static void work_decide_escalation(struct work *work, const struct look_escalati
                 track_cancel_steps(track, ops);
                 return;
         }
+        if (before)
+                before->passed = true;
+        if (before && before->steps.next == track->steps.next) { /* else it was tried again by hand */
+                track_end_step(track, step_failed, "no answer", work->look->now_ms, ops);
+        }
         if (track->steps.due_ms > work->look->now_ms) {
+                work_note_next(work, track->steps.due_ms - work->look->now_ms);
                 track_free(track);
                 return;
         }
@@ -671,18 +708,22 @@ static void work_decide_escalation(struct work *work, const struct look_escalati
         else
                 track_push_to_webhook(track, &compose, via);
         compose_deinit(&compose);
+        if (track->waiting && track_next_step_ms(track) < INT64_MAX)
+                work_note_next(work, track_passes_ms(track) - work->look->now_ms);
         track_close_unless_waiting(track, ops);
 }
 
 /* ---- look ---- */
 
-static bool work_is_busy(const struct work *work, struct slice device, struct slice op) {
+/* What is under way for a device, or for the present step of an escalation. */
+static struct track *work_find(const struct work *work, struct slice device, struct slice op) {
         LIST_FOR_EACH(link, &work->tracks) {
-                const struct track *track = LIST_CONTAINER(link, struct track, link);
-                if (track->device ? device.len && slice_equal(track->device->device, device) : op.len && slice_equal(track->escalation->op, op))
-                        return true;
+                struct track *track = LIST_CONTAINER(link, struct track, link);
+                if (track->device ? device.len && slice_equal(track->device->device, device) :
+                                    op.len && !track->passed && slice_equal(track->escalation->op, op))
+                        return track;
         }
-        return false;
+        return NULL;
 }
 
 static void work_decide(struct work *work) {
@@ -692,13 +733,13 @@ static void work_decide(struct work *work) {
         ops_init(&ops);
         metrics_add(PUSH_LOOKS, 1);
         bool all = true;
+        work->next_ms = 0;
         for (size_t i = 0; i < look->devices_count; i++)
-                all = !work_is_busy(work, look->devices[i].device, SLICE("")) && work_decide_device(work, &look->devices[i], quiet_ends_ms, &ops) && all;
+                all = !work_find(work, look->devices[i].device, SLICE("")) && work_decide_device(work, &look->devices[i], quiet_ends_ms, &ops) && all;
         if (all)
                 work->decided = look->head;
         for (size_t i = 0; i < look->escalations_count; i++)
-                if (!work_is_busy(work, SLICE(""), look->escalations[i].op))
-                        work_decide_escalation(work, &look->escalations[i], quiet_ends_ms, &ops);
+                work_decide_escalation(work, &look->escalations[i], work_find(work, SLICE(""), look->escalations[i].op), quiet_ends_ms, &ops);
         work_settle(work, &ops);
         ops_deinit(&ops);
 }
@@ -790,6 +831,13 @@ void work_step(struct work *work, int class) {
         store_call_arg_int(call, LIMIT_PUSH_EVENTS);
         if (store_call_send(call, work_on_taken, work))
                 work_give_up(work);
+}
+
+void work_wake(struct work *work, uint64_t now_ms) {
+        if (work->looking || !work->look || !work->next_ms || now_ms < work->next_ms)
+                return;
+        work->next_ms = now_ms + WORK_KEEP_MS; /* if this look fails */
+        work_step(work, DUE_HIGH);
 }
 
 void work_keep(struct work *work, uint64_t now_ms) {

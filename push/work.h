@@ -30,5 +30,7 @@ struct slice work_user(const struct work *work);
 
 /* The user is due (class of the due set): takes him, again if he was taken before, as something new may have come for a device that is idle. */
 void work_step(struct work *work, int class);
+/* Looks again at a user who was taken, if a step of an escalation is due while others wait for their providers. */
+void work_wake(struct work *work, uint64_t now_ms);
 /* Renews the lease if that is due. */
 void work_keep(struct work *work, uint64_t now_ms);

@@ -171,7 +171,7 @@ local function push_look(keys, events_max, want_all)
     events, notices }
 end
 
--- b1_push_take: a worker takes a user who is due.
+-- b1_push_take: a worker takes a user who is due, or whom it has.
 -- KEYS  user, push, inbox, devices, prefs, notices, due
 -- ARGV  user, worker, lease_ms, events_max
 -- gives push_look() | {'idle'} (nothing is owed; the user is off the set) | {'busy'} (another worker has the user) | {'later'} (not due)
@@ -182,10 +182,10 @@ redis.register_function('b1_push_take', function(keys, args)
     return { 'later' }
   end
   local class, at = due_split(score)
-  if at > now then
+  local holder, till = string.match(redis.call('HGET', keys[2], 't') or '', '^(%S+) (%d+)$')
+  if at > now and holder ~= worker then
     return { 'later' }
   end
-  local holder, till = string.match(redis.call('HGET', keys[2], 't') or '', '^(%S+) (%d+)$')
   if holder and holder ~= worker and tonumber(till) > now then
     due_settle(keys[1], keys[7], user, class, tonumber(till))
     return { 'busy' }

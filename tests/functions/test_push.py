@@ -210,6 +210,16 @@ class Push(Case):
         self.assertEqual(self.store.call('push_keep', [key('u', 'bob'), key('push', 'bob'), DUE], 'bob', 'w2', 60000), 1)
         self.assertGreater(self.due()[1], 50000)
 
+    def test_the_worker_that_has_a_user_may_look_again_before_he_is_due_and_no_other(self):
+        self.register()
+        self.send('a')
+        self.assertEqual(self.take()[0], 'ok')
+        self.assertEqual(self.take(worker='w2'), ['later'])
+        self.assertEqual(self.take()[0], 'ok')
+        later = self.now() + 60000
+        self.done(('d', 'phone', '%d 3 2\n2 1 %d 3' % (later, later)))
+        self.assertEqual(self.take(), ['later'])
+
     def test_a_release_leaves_the_user_due_for_what_is_owed(self):
         self.register()
         self.register('pad')

@@ -35,7 +35,7 @@ const account = { type: 'service_account', project_id: 'p', private_key_id: 'k',
 account.private_key = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' });
 writeFileSync(join(data, 'account.json'), JSON.stringify(account));
 const fcm = `[push.fcm.big]\nservice_account = ${join(data, 'account.json')}\nurl = ${receiver.url}/fcm\nallow_private = yes\n`;
-writeFileSync(join(data, 'belfry.ini'), `[push]\ndelay_ms = ${DELAY_MS}\n${section('app')}${section('sms')}${section('down')}${section('fails')}${section('broken', 'short')}${fcm}`);
+writeFileSync(join(data, 'belfry.ini'), `[push]\ndelay_ms = ${DELAY_MS}\n${section('app')}${section('sms')}${section('down')}${section('down2')}${section('fails')}${section('broken', 'short')}${fcm}`);
 const hub = await new Hub({ workers: 1, data, args: ['--config', join(data, 'belfry.ini')] }).start();
 const { api } = hub;
 let users = 0;
@@ -175,6 +175,22 @@ await tap.run('a step of an escalation goes at its time, though the one before i
   const [step] = await eventually(async () => (await state(late, 'n')).steps[0].state !== 'waiting' && (await state(late, 'n')).steps, 'what has expired is not sent');
   expect(step.state === 'failed' && step.reason === 'expired' && receiver.of(late, '').length === 0, told(step));
   receiver.script = undefined;
+});
+
+await tap.run('a step goes at its time, though the one before it, or a push to a device, waits for an answer', async () => {
+  const [held, other] = [await someone(), await someone('down2')];
+  receiver.script = ({ path }) => (path.startsWith('/down') ? 'hold' : undefined);
+  await notify(held, 'n', { escalate: [{ after_s: 0, via: 'webhook:down' }, { after_s: 1, via: 'webhook:sms' }] });
+  await notify(other, 'n', { escalate: [{ after_s: 1, via: 'webhook:sms' }] });
+  const [[sms], [device]] = [await pushed(other, 1, ''), await pushed(other, 1)];
+  expect(sms.path === '/sms' && device.path === '/down2' && sms.at_ms - device.at_ms < 15000, told([sms, device]));
+  await pushed(held, 2, '');
+  const steps = await eventually(async () => (await state(held, 'n')).steps[1].state === 'sent' && (await state(held, 'n')).steps, 'it is sent');
+  expect(steps[0].state === 'failed' && steps[0].reason === 'no answer', told(steps));
+  receiver.script = undefined;
+  for (const answer of receiver.held) answer();
+  await settled();
+  expect(receiver.of(held, '').length === 2 && receiver.of(other, 'phone').length === 1, told([receiver.of(held), receiver.of(other)]));
 });
 
 await tap.run('a step that fails is tried again until the next one is due, by whichever push worker, and not once somebody acknowledged', async () => {
