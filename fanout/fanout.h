@@ -32,5 +32,6 @@ enum {
         FANOUT_E_CONFLICT,
         FANOUT_E_CHANNEL,    /* it is a channel, where there is no such thing */
         FANOUT_E_NO_CHANNEL, /* it is none */
+        FANOUT_E_FULL,       /* all devices that a user may have are connected */
         FANOUT_E_MEMBERS,    /* the members are not those it was made for: only where that is asked for (post.once) */
 };

@@ -28,6 +28,8 @@ static inline const char *answer_message(int answer) {
                 return "a channel has no receipts, typing or signals";
         case FANOUT_E_NO_CHANNEL:
                 return "the conversation is not a channel";
+        case FANOUT_E_FULL:
+                return "the user has as many devices connected as may be";
         default:
                 return NULL;
         }

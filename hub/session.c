@@ -21,6 +21,7 @@
 #include "base/metrics.h"
 #include "fanout/inbox.h"
 #include "fanout/store.h"
+#include "hub/answer.h"
 #include "hub/hub.h"
 #include "hub/peer.h"
 #include "hub/protocol.h"
@@ -587,7 +588,7 @@ static void session_handle_early(struct session *session) {
 static void session_on_attached(void *arg, const struct registry_attached *attached) {
         struct session *session = arg;
         if (session->state == SESSION_ATTACHING && attached->answer) {
-                session_error_id(session, session->hello_has_id, session->hello_id, ERROR_UNAVAILABLE, NULL);
+                session_error_id(session, session->hello_has_id, session->hello_id, ERROR_UNAVAILABLE, answer_message(attached->answer));
                 session_close(session, CLOSE_OVERLOADED);
         } else if (session->state == SESSION_ATTACHING) {
                 session_place(session, attached);

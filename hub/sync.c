@@ -207,7 +207,8 @@ static void sync_on_visited(void *arg, const struct registry_attached *visited) 
                 return;
         }
         if (visited->answer) {
-                sync_fail(sync, answer_code(visited->answer), codes_error(answer_code(visited->answer))->status, NULL);
+                sync_fail(sync, answer_code(visited->answer), codes_error(answer_code(visited->answer))->status,
+                          answer_message(visited->answer));
                 return;
         }
         snprintf(session->epoch, sizeof(session->epoch), "%s", visited->epoch);

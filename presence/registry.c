@@ -33,7 +33,10 @@ static void registry_on_attached(void *arg, const struct redisReply *reply) {
         if (!reply || epoch.len >= sizeof(attached.epoch)) {
                 attached.answer = FANOUT_E_UNAVAILABLE;
         } else if (slice_is(store_text(store_item(reply, 0)), "err")) {
-                attached.answer = slice_is(epoch, "bad_request") ? FANOUT_E_BAD_REQUEST : slice_is(epoch, "conflict") ? FANOUT_E_CONFLICT : FANOUT_E_UNAVAILABLE;
+                attached.answer = slice_is(epoch, "bad_request") ? FANOUT_E_BAD_REQUEST
+                                : slice_is(epoch, "conflict")    ? FANOUT_E_CONFLICT
+                                : slice_is(epoch, "full")        ? FANOUT_E_FULL
+                                                                 : FANOUT_E_UNAVAILABLE;
                 if (attached.answer == FANOUT_E_UNAVAILABLE)
                         store_tick(job->fanout->store); /* perhaps it is another one by now: sooner than in a second */
         } else {

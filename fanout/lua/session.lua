@@ -41,22 +41,26 @@ local function change_live(user_key, lines)
   return live
 end
 
--- A user has so many devices at most: the one not seen for longest makes room for a new one, and is pushed to no more. True if one had to.
-local function make_room(user_key, devices_key, push_key, devices_max)
+-- A user has so many devices at most: of those without a session the one not seen for longest makes room for a new one, and is pushed to no
+-- more. Gives which one, '' if there is room; nil if all have sessions, and so there is none.
+local function find_room(devices_key, devices_max, live)
   if redis.call('HLEN', devices_key) < devices_max then
-    return false
+    return ''
   end
   local oldest_device, oldest_seen
   local all = redis.call('HGETALL', devices_key)
   for i = 1, #all, 2 do
     local seen = tonumber(string.match(all[i + 1], '^%d+ (%d+)'))
-    if not oldest_seen or seen < oldest_seen then
+    if (not oldest_seen or seen < oldest_seen) and not string.find('\n' .. (live or ''), '\n' .. all[i] .. ' ', 1, true) then
       oldest_device, oldest_seen = all[i], seen
     end
   end
-  redis.call('HDEL', devices_key, oldest_device)
-  due_unregister(user_key, push_key, oldest_device)
-  return true
+  return oldest_device
+end
+
+local function forget_device(user_key, devices_key, push_key, device)
+  redis.call('HDEL', devices_key, device)
+  due_unregister(user_key, push_key, device)
 end
 
 -- b1_attach: a session of a device begins.
@@ -76,6 +80,7 @@ end
 -- attach#6  What a session was told beyond the head, the store has lost. These numbers are never given again, so that an
 --           acknowledgement that is under way is not taken for one of other events. And the user's epoch is another one from now on, so
 --           each device is told, whether it had the lost events or not; the nodes of the others hear of it (E).
+-- attach#8  A device that is connected is not forgotten for a new one: if all are, the new one is refused ('err' 'full').
 -- attach#7  A cursor ahead of the stored one is an acknowledgement, and as such for b1_ack, which knows what it means for others: the
 --           stored one stays.
 local ATTACH_BURN, ATTACH_OPENED_MS = 256, 60000
@@ -145,6 +150,13 @@ register_freeing('b1_attach', function(keys, args)
   if before and before[1] ~= session and opened_later(before, opened, now) then
     return { 'err', 'unavailable' }
   end
+  local packed, room = redis.call('HGET', keys[3], device), ''
+  if not packed then
+    room = find_room(keys[3], tonumber(args[11]), h[2])
+    if not room then
+      return { 'err', 'full' }
+    end
+  end
   local told = tonumber(args[14])
   if told > head then
     local before = tonumber(string.match(epoch, '%.(%d+)$')) or 0
@@ -154,7 +166,6 @@ register_freeing('b1_attach', function(keys, args)
     publish(args[1], args[2], before[2], 'K', '4409 ' .. user .. ' ' .. device .. ' ' .. before[1])
   end
 
-  local packed = redis.call('HGET', keys[3], device)
   local stored = packed and tonumber(string.match(packed, '^%d+'))
   local cursor = stored
   local fresh, reset = 0, 0
@@ -167,7 +178,8 @@ register_freeing('b1_attach', function(keys, args)
   if not cursor then
     fresh = 1
     cursor = head
-    if make_room(keys[1], keys[3], keys[5], tonumber(args[11])) then
+    if room ~= '' then
+      forget_device(keys[1], keys[3], keys[5], room)
       pd = select(2, head_read(keys[6]))
     end
   end

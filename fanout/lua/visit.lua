@@ -9,12 +9,14 @@
 -- visit#2  A device never seen before starts at the head, or where its cursor says.
 -- visit#4  As attach#5.
 -- visit#3  An ack beyond the head is refused, and the device is not registered.
+-- visit#5  As attach#8.
 register_freeing('b1_visit', function(keys, args)
   local device = args[1]
   if redis.call('HGET', keys[4], 'epoch') ~= args[2] then
     return { 'err', 'unavailable' }
   end
-  local stored_epoch, base = redis.call('HGET', keys[1], 'epoch'), head_read(keys[6])
+  local h = redis.call('HMGET', keys[1], 'epoch', 'live')
+  local stored_epoch, base = h[1], head_read(keys[6])
   local epoch = epoch_of(stored_epoch, args[2])
   local head = base + redis.call('LLEN', keys[2])
   local packed = redis.call('HGET', keys[3], device)
@@ -34,11 +36,15 @@ register_freeing('b1_visit', function(keys, args)
   if reset == 0 and tonumber(args[6]) > head then
     return { 'err', 'bad_request' }
   end
+  local room = stored and '' or find_room(keys[3], tonumber(args[5]), h[2])
+  if not room then
+    return { 'err', 'full' }
+  end
   if stored_epoch ~= epoch then
     redis.call('HSET', keys[1], 'epoch', epoch)
   end
-  if not stored then
-    make_room(keys[1], keys[3], keys[5], tonumber(args[5]))
+  if room ~= '' then
+    forget_device(keys[1], keys[3], keys[5], room)
   end
   redis.call('HSET', keys[3], device, (stored or text(cursor)) .. ' ' .. text(now_ms()) .. (rest or ''))
   return { 'ok', epoch, cursor, head, base, fresh, reset }

@@ -2,6 +2,7 @@
 // frames.mjs: conformance cases within a session: what is no frame (RFC 6455 section 5), no JSON, or no request.
 
 import { OPCODES } from '../lib/raw.mjs';
+import { eventually } from '../lib/until.mjs';
 
 const expect = (holds, sentence) => {
   if (!holds) throw new Error(sentence);
@@ -557,6 +558,30 @@ const rightCases = [
       const later = await bench.session('quiet', 'phone');
       const again = await later.message((each) => each.type === 'message', 'an event again');
       expect(again.body === again.seq, `it came to a later session as ${JSON.stringify(again)}`);
+    },
+  },
+  {
+    name: 'a device that is connected is not forgotten for a 65th: that one makes another leave, or is refused',
+    async run(bench) {
+      const hello = async (device) => {
+        const raw = await bench.upgraded();
+        raw.text({ type: 'hello', id: 1, token: bench.hub.token('many', device), device });
+        return [raw, await raw.message((frame) => frame.id === 1, 'an answer to hello')];
+      };
+      const names = async () => (await bench.hub.api.devices('many')).map(({ device }) => device);
+      const first = await bench.session('many', 'd0');
+      for (let i = 1; i < 64; i += 1) await bench.session('many', `d${i}`);
+      const [refused, error] = await hello('d64');
+      expect(error.code === 'unavailable' && error.temporary && error.message.includes('devices'), JSON.stringify(error));
+      await refused.until(() => refused.closed, 'it is closed');
+      expect(refused.closed.code === 4100, JSON.stringify(refused.closed));
+      bench.opened[33].destroy();
+      await eventually(async () => (await bench.hub.api.devices('many')).some(({ connected }) => !connected), 'one has left');
+      const [, welcome] = await hello('d64');
+      expect(welcome.type === 'welcome' && welcome.fresh, JSON.stringify(welcome));
+      const left = await names();
+      expect(left.length === 64 && left.includes('d0') && left.includes('d64') && !left.includes('d33'), String(left));
+      await alive(first);
     },
   },
   {

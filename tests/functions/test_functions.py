@@ -689,6 +689,23 @@ class Attach(Case):
         self.store.attach('bob', 'new', 's', devices_max=3)
         self.assertEqual(sorted(self.link('HKEYS', key('d', 'bob'))), ['d1', 'd2', 'new'])
 
+    def test_a_device_with_a_session_makes_no_room(self):
+        for device, ago_ms in ('phone', 3000), ('a', 2000), ('ab', 1000):
+            self.store.attach('bob', device, 's')
+            self.set_seen('bob', device, 1, ago_ms)
+        self.store.detach('bob', 'ab', 's')
+        self.assertEqual(self.store.attach('bob', 'new', 's', devices_max=3)[0], 'ok')
+        self.assertEqual(sorted(self.link('HKEYS', key('d', 'bob'))), ['a', 'new', 'phone'])
+        # All have one, so nobody has to leave for another; it changes nothing.
+        before = self.link('HGETALL', key('u', 'bob')), self.link('HGETALL', key('d', 'bob')), self.store.head('bob')
+        self.assertEqual(self.store.attach('bob', 'newer', 's', devices_max=3), ['err', 'full'])
+        keys = [key(letter, 'bob') for letter in 'uid'] + [STORE, key('push', 'bob'), key('h', 'bob')]
+        self.assertEqual(self.store.call('visit', keys, 'newer', 'ue', '', 0, 3, -1), ['err', 'full'])
+        self.assertEqual((self.link('HGETALL', key('u', 'bob')), self.link('HGETALL', key('d', 'bob')), self.store.head('bob')), before)
+        self.assertEqual(self.store.attach('bob', 'phone', 's9', devices_max=3)[0], 'ok')
+        self.store.detach('bob', 'a', 's')
+        self.assertEqual(self.store.call('visit', keys, 'newer', 'ue', '', 0, 3, -1)[0], 'ok')
+
 
 class Sessions(Case):
     def test_only_its_own_session_is_detached(self):

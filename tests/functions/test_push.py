@@ -314,6 +314,7 @@ class Push(Case):
         self.assertEqual(sorted(self.link('HKEYS', key('push', 'bob'))), ['d:pad', 'g:pad'])
         self.assertEqual(self.pd(), '0')
         self.store.attach('bob', 'pad', 's2', devices_max=1)
+        self.store.detach('bob', 'pad', 's2')
         self.store.attach('bob', 'laptop', 's3', devices_max=1)
         self.assertEqual(self.link('EXISTS', key('push', 'bob')), 0)
         self.assertIsNone(self.pd())
