@@ -8,7 +8,7 @@ struct fanout;
 typedef void (*cast_done_fn)(void *arg, int answer);
 
 /*
- * letter 'T': header "conv user active", no body. 'S': header "conv from device session", body JSON.
+ * letter 'T': header "conv user active", body the session. 'S': header "conv from device session", body JSON.
  * done may be NULL. Unless 0 (FANOUT_E_UNAVAILABLE, -ENOMEM) it does not come.
  */
 __attribute__((warn_unused_result)) int cast_send(struct fanout *fanout, struct slice conv, struct slice from, char letter,

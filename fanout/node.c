@@ -29,13 +29,13 @@
 #include "base/chance.h"
 #include "base/clock.h"
 #include "base/frame.h"
-#include "base/limiter.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "fanout/channel.h"
 #include "fanout/fanout.h"
 #include "fanout/store.h"
+#include "fanout/typings.h"
 #include "fanout/words.h"
 
 enum {
@@ -43,13 +43,13 @@ enum {
         NODE_PROBE_MS = 3000,
         NODE_HEADS = 128,           /* users of one question for heads */
         NODE_NAME_BYTES = 256,      /* a key of ours */
-        NODE_TYPING_MS = 1900,      /* a session says so every 2 s, of which the way may have taken some */
         NODE_EPHEMERAL_BYTES = 2 * LIMIT_FRAME_BYTES,
 };
 
 struct audience {
         UT_hash_handle hh;
         struct list subs; /* struct subscriber, link */
+        struct typings_ear ear;
         size_t user_len;
         char user[];
 };
@@ -71,7 +71,7 @@ struct node {
         bool polling;
         unsigned polls;                 /* which answer is waited for: one from before the start says nothing */
         uint64_t probe_back_ms;
-        struct limiter *typists;        /* by conversation and typist, in a time in which NODE_TYPING_MS are a second */
+        struct typings *typings;
         bool repair_again, repairing;
         void (*on_closed)(void *context);
         void *closed_context;
@@ -98,6 +98,12 @@ static struct audience *node_audience(struct node *node, struct slice user) {
         return audience;
 }
 
+static void node_free_audience(struct node *node, struct audience *audience) {
+        typings_ear_deinit(&audience->ear);
+        HASH_DEL(node->audiences, audience);
+        free(audience);
+}
+
 int node_add(struct node *node, struct subscriber *subscriber) {
         struct audience *audience = node_audience(node, subscriber->user);
         if (!audience) {
@@ -105,6 +111,7 @@ int node_add(struct node *node, struct subscriber *subscriber) {
                 if (!audience)
                         return -ENOMEM;
                 list_init(&audience->subs);
+                typings_ear_init(&audience->ear);
                 audience->user_len = subscriber->user.len;
                 memcpy(audience->user, subscriber->user.ptr, subscriber->user.len);
                 HASH_ADD_KEYPTR(hh, node->audiences, audience->user, audience->user_len, audience);
@@ -116,10 +123,8 @@ int node_add(struct node *node, struct subscriber *subscriber) {
 void node_remove(struct node *node, struct subscriber *subscriber) {
         struct audience *audience = node_audience(node, subscriber->user);
         list_remove(&subscriber->link);
-        if (audience && list_is_empty(&audience->subs)) {
-                HASH_DEL(node->audiences, audience);
-                free(audience);
-        }
+        if (audience && list_is_empty(&audience->subs))
+                node_free_audience(node, audience);
 }
 
 /* ---- repair ---- */
@@ -290,19 +295,69 @@ struct node_message {
         struct slice users;  /* key n key n …: whose event it is, by any key of theirs */
 };
 
+/* The next user of a message who has sessions here, taken off users; NULL at the end. */
+static struct audience *node_take_audience(struct node *node, struct slice *users, uint64_t *ret_n) {
+        while (users->len) {
+                struct slice key = words_take(users, ' ');
+                *ret_n = words_uint(words_take(users, ' '));
+                struct audience *audience = node_audience(node, keys_id(key));
+                if (audience)
+                        return audience;
+        }
+        return NULL;
+}
+
 /* Calls fn for each subscriber of each user in a message. */
 static void node_spread(struct node *node, const struct node_message *message,
                         void (*fn)(struct subscriber *subscriber, uint64_t n, void *arg), void *arg) {
         struct slice users = message->users;
-        while (users.len) {
-                struct slice key = words_take(&users, ' ');
-                uint64_t n = words_uint(words_take(&users, ' '));
-                struct audience *audience = node_audience(node, keys_id(key));
-                if (!audience)
-                        continue;
+        struct audience *audience;
+        for (uint64_t n; (audience = node_take_audience(node, &users, &n));) {
                 LIST_FOR_EACH(link, &audience->subs) fn(LIST_CONTAINER(link, struct subscriber, link), n, arg);
         }
 }
+
+/* ---- typing ---- */
+
+/* The typist's own devices do not hear it. Its other sessions learn that it has ended, so that they may say it anew. */
+static void node_on_said(struct typings_ear *ear, struct typings_typist *typist, bool active, struct slice session) {
+        struct audience *audience = LIST_CONTAINER(ear, struct audience, ear);
+        bool own = slice_equal((struct slice){ audience->user, audience->user_len }, typings_user(typist));
+        struct frame *frame = own ? NULL : typings_frame(typist, active);
+        LIST_FOR_EACH(link, &audience->subs) {
+                struct subscriber *subscriber = LIST_CONTAINER(link, struct subscriber, link);
+                if (frame)
+                        subscriber->calls->on_ephemeral(subscriber, frame);
+                else if (own && !active && !slice_equal(subscriber->session, session))
+                        subscriber->calls->on_typed(subscriber, typings_conv(typist));
+        }
+}
+
+static void node_spread_typing(struct node *node, struct slice users, struct typings_typist *typist, bool active, struct slice session) {
+        uint64_t n, now_ms = uv_now(node->options.loop);
+        for (struct audience *audience; (audience = node_take_audience(node, &users, &n));)
+                typings_step(typist, &audience->ear, active, session, now_ms);
+}
+
+static void node_on_typing(struct node *node, struct node_message *message) {
+        struct slice header = message->header;
+        struct slice conv = words_take(&header, ' '), user = words_take(&header, ' ');
+        bool active = slice_is(header, "1");
+        struct typings_typist *typist = active ? typings_begin(node->typings, conv, user, message->body) : typings_find(node->typings, conv, user);
+        if (typist && (active || typings_ends(typist, message->body)))
+                node_spread_typing(node, message->users, typist, active, message->body);
+        typings_unref(typist);
+}
+
+/* A message of the typist came, by this session or without one, or it is no member any more. */
+static void node_end_typing(struct node *node, const struct node_message *message, struct slice conv, struct slice user, struct slice session) {
+        struct typings_typist *typist = typings_find(node->typings, conv, user);
+        if (typist)
+                node_spread_typing(node, message->users, typist, false, session);
+        typings_unref(typist);
+}
+
+/* ---- events ---- */
 
 struct node_entry {
         struct slice conv, session;
@@ -330,6 +385,8 @@ static void node_on_entry(struct node *node, struct node_message *message) {
         entry.conv = words_take(&header, ' ');
         entry.session = header;
         entry.entry = event_parse_entry(message->body);
+        if (entry.entry.type == EVENT_MESSAGE)
+                node_end_typing(node, message, entry.conv, entry.entry.from, entry.session);
         node_spread(node, message, node_give_entry, &entry);
         frame_unref(entry.tail);
         frame_unref(entry.own_tail);
@@ -367,6 +424,8 @@ static void node_on_member(struct node *node, struct node_message *message) {
         int64_t at = (int64_t)words_uint(words_take(&header, ' '));
         struct slice action = words_take(&header, ' '), role = words_take(&header, ' '), user = words_take(&header, ' ');
         struct node_shared shared = { .type = EVENT_MEMBER, .tail = event_member_tail(at, action, role, user, header) };
+        if (slice_is(action, "removed"))
+                node_end_typing(node, message, header, user, SLICE(""));
         node_spread(node, message, node_give_shared, &shared);
         frame_unref(shared.tail);
 }
@@ -419,51 +478,32 @@ static void node_verify(struct node *node, struct slice user) {
         free(heads);
 }
 
-struct node_ephemeral {
-        struct slice but_user, but_session; /* who does not get it */
+struct node_signal {
+        struct slice session; /* which does not get it */
         struct frame *frame;
 };
 
-static void node_give_ephemeral(struct subscriber *subscriber, uint64_t n, void *arg) {
-        struct node_ephemeral *ephemeral = arg;
-        if (slice_equal(subscriber->user, ephemeral->but_user) || slice_equal(subscriber->session, ephemeral->but_session))
-                return;
-        subscriber->calls->on_ephemeral(subscriber, ephemeral->frame);
+static void node_give_signal(struct subscriber *subscriber, uint64_t n, void *arg) {
+        struct node_signal *signal = arg;
+        if (!slice_equal(subscriber->session, signal->session))
+                subscriber->calls->on_ephemeral(subscriber, signal->frame);
 }
 
-/* Each session throttles its own typing; of a user who types on several devices at once, one is enough. */
-static bool node_types_too_often(struct node *node, struct slice typist) {
-        uint64_t retry_ms;
-        return !limiter_allow(node->typists, typist, clock_monotonic_ms() * 1000 / NODE_TYPING_MS, &retry_ms);
-}
-
-static void node_on_ephemeral(struct node *node, struct node_message *message) {
+static void node_on_signal(struct node *node, struct node_message *message) {
         struct slice header = message->header;
-        struct slice conv = words_take(&header, ' '), user = words_take(&header, ' ');
-        if (message->letter == 'T' && slice_is(header, "1") &&
-            node_types_too_often(node, (struct slice){ conv.ptr, conv.len + 1 + user.len }))
-                return;
-        struct node_ephemeral ephemeral = { 0 };
         _cleanup_buf_ struct buf text = BUF_INIT(NODE_EPHEMERAL_BYTES);
-        buf_add_text(&text, message->letter == 'T' ? "{\"type\":\"typing\",\"conv\":" : "{\"type\":\"signal\",\"conv\":");
-        buf_add_json(&text, conv);
-        buf_add_text(&text, message->letter == 'T' ? ",\"user\":" : ",\"from\":");
-        buf_add_json(&text, user);
-        if (message->letter == 'T') {
-                ephemeral.but_user = user;
-                buf_add_text(&text, slice_is(header, "1") ? ",\"active\":true,\"ttl_ms\":" : ",\"active\":false,\"ttl_ms\":");
-                buf_add_int(&text, node->options.typing_ttl_ms);
-        } else {
-                words_take(&header, ' '); /* the device */
-                ephemeral.but_session = header;
-                buf_add_text(&text, ",\"body\":");
-                buf_add_slice(&text, message->body);
-        }
+        buf_add_text(&text, "{\"type\":\"signal\",\"conv\":");
+        buf_add_json(&text, words_take(&header, ' '));
+        buf_add_text(&text, ",\"from\":");
+        buf_add_json(&text, words_take(&header, ' '));
+        words_take(&header, ' '); /* the device */
+        buf_add_text(&text, ",\"body\":");
+        buf_add_slice(&text, message->body);
         buf_add_char(&text, '}');
-        ephemeral.frame = buf_failed(&text) ? NULL : frame_new(buf_slice(&text));
-        if (ephemeral.frame)
-                node_spread(node, message, node_give_ephemeral, &ephemeral);
-        frame_unref(ephemeral.frame);
+        struct node_signal signal = { header, buf_failed(&text) ? NULL : frame_new(buf_slice(&text)) };
+        if (signal.frame)
+                node_spread(node, message, node_give_signal, &signal);
+        frame_unref(signal.frame);
 }
 
 static void node_on_presence(struct node *node, struct node_message *message) {
@@ -540,8 +580,10 @@ static void node_on_event(struct node *node, struct slice text) {
                 node_on_notice(node, &message);
                 break;
         case 'T':
+                node_on_typing(node, &message);
+                break;
         case 'S':
-                node_on_ephemeral(node, &message);
+                node_on_signal(node, &message);
                 break;
         default: /* a newer hub's; what it is about is in the inbox */
                 break;
@@ -745,10 +787,10 @@ struct node *node_open(struct fanout *fanout, const struct node_options *options
                 .on_down = node_on_link_down,
                 .on_push = node_on_push,
         };
-        node->typists = limiter_new(1, 1);
-        node->link = node->typists ? link_open(options->loop, &link_options) : NULL;
+        node->typings = typings_new(&(struct typings_options){ .wheel = options->wheel, .ttl_ms = options->typing_ttl_ms, .on_said = node_on_said });
+        node->link = node->typings ? link_open(options->loop, &link_options) : NULL;
         if (!node->link) {
-                limiter_free(node->typists);
+                typings_free(node->typings);
                 free(node);
                 return NULL;
         }
@@ -760,11 +802,8 @@ struct node *node_free(struct node *node) {
         struct audience *audience, *next;
         if (!node)
                 return NULL;
-        HASH_ITER(hh, node->audiences, audience, next) {
-                HASH_DEL(node->audiences, audience);
-                free(audience);
-        }
-        limiter_free(node->typists);
+        HASH_ITER(hh, node->audiences, audience, next) node_free_audience(node, audience);
+        typings_free(node->typings);
         free(node);
         return NULL;
 }

@@ -25,6 +25,7 @@ struct fanout;
 struct frame;
 struct node;
 struct subscriber;
+struct wheel;
 
 /* What a session gives to be told. All of it comes from the loop; none of it may free the subscriber's audience-mates. */
 struct subscriber_calls {
@@ -38,6 +39,8 @@ struct subscriber_calls {
         void (*on_doubt)(struct subscriber *subscriber);
         /* A whole frame that may be dropped; borrowed. */
         void (*on_ephemeral)(struct subscriber *subscriber, struct frame *frame);
+        /* The user's typing in conv has ended, and not by this session: its message came by another, say. */
+        void (*on_typed)(struct subscriber *subscriber, struct slice conv);
 };
 
 struct subscriber {
@@ -48,6 +51,7 @@ struct subscriber {
 
 struct node_options {
         uv_loop_t *loop;
+        struct wheel *wheel;
         const struct link_address *address;
         const char *ca_file;
         uint64_t timeout_ms;

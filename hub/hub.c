@@ -204,6 +204,7 @@ static int hub_open_store(struct hub *hub, const struct link_address *address) {
                 return -ENOMEM;
         struct node *node = node_open(&hub->fanout, &(struct node_options){
                 .loop = hub->loop,
+                .wheel = hub->wheel,
                 .address = address,
                 .ca_file = ca_file,
                 .timeout_ms = (uint64_t)config->redis_timeout_ms,

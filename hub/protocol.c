@@ -103,6 +103,7 @@ struct protocol_job {
         struct session *session;
         bool has_id, started;
         int64_t id;
+        uint64_t typed; /* session->typed when it came */
         struct roster *roster; /* the members as they were known when it started */
         struct post post; /* slices of text; session, from and device are the session's */
         char ref[24];
@@ -134,6 +135,8 @@ static void protocol_start_sends(struct session *session, struct slice of);
 
 static void protocol_send_end(struct protocol_job *job, const struct post_result *result) {
         struct session *session = job->session;
+        if (!result->answer && !result->duplicate && slice_is(job->post.kind, "message"))
+                typist_sent(session, job->post.conv, job->typed);
         if (session_is_open(session) && result->answer) {
                 session_error_id(session, job->has_id, job->id, answer_code(result->answer), NULL);
         } else if (session_is_open(session)) {
@@ -198,6 +201,7 @@ static void protocol_send(struct session *session, const struct request *request
         job->session = session;
         job->has_id = request->has_id;
         job->id = request->id;
+        job->typed = session->typed;
         job->post = (struct post){
                 .conv = slice_copy(&text, request->conv),
                 .op = slice_copy(&text, request->op),
@@ -212,7 +216,6 @@ static void protocol_send(struct session *session, const struct request *request
         };
         list_append(&session->sends, &job->link);
         session_begin(session);
-        typist_end(session, request->conv);
         protocol_start_sends(session, request->conv);
 }
 

@@ -486,6 +486,10 @@ static void session_on_ephemeral(struct subscriber *subscriber, struct frame *fr
         session_give_ephemeral(session_of(subscriber), frame);
 }
 
+static void session_on_typed(struct subscriber *subscriber, struct slice conv) {
+        typist_end(session_of(subscriber), conv);
+}
+
 /* A change that is lost would be a lie until the next one. */
 static void session_on_presence(struct watcher *watcher, struct frame *frame) {
         struct session *session = LIST_CONTAINER(watcher, struct session, watcher);
@@ -498,6 +502,7 @@ static const struct subscriber_calls session_subscriber_calls = {
         .on_kick = session_on_kick,
         .on_doubt = session_on_doubt,
         .on_ephemeral = session_on_ephemeral,
+        .on_typed = session_on_typed,
 };
 
 void session_ack(struct session *session, const struct request *request) {

@@ -88,6 +88,7 @@ struct session {
         char epoch[EPOCH_BYTES];
         struct list sends;          /* struct protocol_job, link: sends of this session, in their order */
         struct list typings;        /* struct typist_row, link: typist.c */
+        uint64_t typed;             /* typing frames that said on */
         struct list subscriptions;  /* struct subscription, link */
         char *grants;               /* channels that the token allows, with a space between; NULL: none */
         void (*on_reply)(void *arg, struct slice text); /* of a visit; else NULL */

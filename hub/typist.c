@@ -11,16 +11,17 @@
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "fanout/cast.h"
+#include "fanout/typing.h"
 #include "hub/answer.h"
 #include "hub/hub.h"
 #include "hub/session.h"
-#include "presence/typing.h"
 
 struct typist_row {
         struct list link;
         struct wheel_timer timer;
         struct session *session;
         struct typing typing;
+        uint64_t typed, told; /* session->typed at the latest frame that said on, and at the latest when it was spread */
         size_t conv_len;
         char conv[];
 };
@@ -39,7 +40,8 @@ static void typist_cast(struct typist_row *row, bool active) {
         int len = snprintf(header, sizeof(header), "%.*s %s %d", (int)row->conv_len, row->conv, session->user, active);
         metrics_add(TYPING, 1);
         if (cast_send(&session->hub->fanout, (struct slice){ row->conv, row->conv_len }, session->subscriber.user, 'T',
-                      (struct slice){ header, (size_t)len }, SLICE(""), typist_on_cast, session_ref(session))) {
+                      (struct slice){ header, (size_t)len },
+                      session->subscriber.session, typist_on_cast, session_ref(session))) {
                 metrics_add(EPHEMERAL_DROPPED, 1);
                 session_unref(session);
         }
@@ -52,17 +54,23 @@ static void typist_free(struct typist_row *row) {
 }
 
 static void typist_do(struct typist_row *row, enum typing_action action) {
+        if (action == TYPING_SAY_ON)
+                row->told = row->typed;
         if (action != TYPING_NOTHING)
                 typist_cast(row, action == TYPING_SAY_ON);
+}
+
+static void typist_wait(struct typist_row *row) {
+        wheel_start(row->session->hub->wheel, &row->timer, (uint64_t)typing_due_ms(&row->typing));
 }
 
 static void typist_on_due(struct wheel_timer *timer, uint64_t now_ms) {
         struct typist_row *row = LIST_CONTAINER(timer, struct typist_row, timer);
         typist_do(row, typing_on_due(&row->typing, (int64_t)now_ms));
-        if ((int64_t)now_ms < row->typing.ends_ms)
-                wheel_start(row->session->hub->wheel, timer, (uint64_t)typing_due_ms(&row->typing));
-        else
+        if (typing_is_over(&row->typing, (int64_t)now_ms))
                 typist_free(row);
+        else
+                typist_wait(row);
 }
 
 static struct typist_row *typist_find(struct session *session, struct slice conv, size_t *ret_count) {
@@ -80,8 +88,21 @@ static struct typist_row *typist_find(struct session *session, struct slice conv
 void typist_end(struct session *session, struct slice conv) {
         size_t count;
         struct typist_row *row = typist_find(session, conv, &count);
-        if (row)
-                typist_do(row, typing_end(&row->typing));
+        if (!row)
+                return;
+        typing_end(&row->typing);
+        typist_wait(row);
+}
+
+void typist_sent(struct session *session, struct slice conv, uint64_t typed) {
+        size_t count;
+        struct typist_row *row = typist_find(session, conv, &count);
+        if (!row || row->told > typed)
+                return; /* of what was typed since, all were told behind the message */
+        bool again = row->typed > typed && (row->typing.active || row->typing.waits);
+        typing_end(&row->typing);
+        row->typing.waits = again;
+        typist_wait(row);
 }
 
 void typist_step(struct session *session, struct slice conv, bool active) {
@@ -99,11 +120,11 @@ void typist_step(struct session *session, struct slice conv, bool active) {
                 wheel_timer_init(&row->timer, typist_on_due);
                 list_append(&session->typings, &row->link);
         }
-        int64_t ttl_ms = session->hub->config->typing_ttl_ms;
-        uint64_t now_ms = uv_now(session->hub->loop);
-        typist_do(row, typing_step(&row->typing, active, ttl_ms, (int64_t)now_ms));
+        struct typing_rules rules = { .ttl_ms = session->hub->config->typing_ttl_ms };
         if (active)
-                wheel_start(session->hub->wheel, &row->timer, (uint64_t)typing_due_ms(&row->typing));
+                row->typed = ++session->typed;
+        typist_do(row, typing_step(&row->typing, active, &rules, (int64_t)uv_now(session->hub->loop)));
+        typist_wait(row);
 }
 
 void typist_deinit(struct session *session) {

@@ -188,7 +188,8 @@ const ephemera = [
       expect(on.length <= 1 + Math.floor(typed_ms / 1900), () => `in ${typed_ms} ms bob heard ${told(on)}`);
       await ann.send(conv, 'hello');
       await bob.until(() => bob.shown.length === 1, 'the message comes');
-      expect(!bob.isTyping(conv, scene.name('ann')), 'she still types');
+      if (!scene.disturbed) expect(!bob.isTyping(conv, scene.name('ann')), 'she still types');
+      await bob.until(() => !bob.isTyping(conv, scene.name('ann')), 'she types no more');
       const again = Date.now();
       await eventually(() => {
         types();
@@ -211,6 +212,40 @@ const ephemera = [
       for (const device of typists) await scene.sayUntil(() => scene.ask(device, 'signal', { conv, body: device.name }), () => bob.frames.signal.some((each) => each.body === device.name), `what ${device.name} said behind it comes`);
       expect(bob.frames.typing.length === 1 || (scene.disturbed && bob.frames.typing.length < 2), () => told(bob.frames.typing));
       for (const device of typists) expect(device.frames.typing.length === 0, 'the typist hears herself');
+    },
+  },
+  {
+    row: '… ends at once when the typist\'s message arrives.',
+    holds: 'by whichever device or way it comes, and who types on is told of 2 s after the last time; a request that is refused ends nothing',
+    calm: true,
+    async run(scene) {
+      const conv = await scene.group('room', ['ann', 'bob']);
+      const bob = await scene.device('bob');
+      const phone = await scene.device('ann', 'phone');
+      const laptop = await scene.device('ann', 'laptop');
+      const ann = scene.name('ann');
+      const begins = async (what) => {
+        const before = bob.frames.typing.filter((each) => each.active).length;
+        const told_ms = bob.frames.typing.findLast((each) => each.active)?.at_ms ?? 0;
+        await scene.sayUntil(() => phone.tell('typing', { conv, active: true }), () => bob.isTyping(conv, ann), `bob sees her type ${what}`);
+        const on = bob.frames.typing.filter((each) => each.active).slice(before);
+        expect(on.length === 1 && on[0].at_ms - told_ms > 1500, () => `${what} he heard ${told(on)}, and before that at ${told_ms}`);
+      };
+      const ended = async (what) => {
+        const began = Date.now();
+        await bob.until(() => !bob.isTyping(conv, ann), `bob sees her type no more ${what}`);
+        expect(Date.now() - began < 4000, `it ended ${Date.now() - began} ms after ${what}`);
+      };
+      await begins('at first');
+      await laptop.send(conv, 'from the laptop');
+      await ended('the message of her laptop');
+      await begins('behind that');
+      await scene.call(201, 'POST', `${scene.conv('room')}/messages`, { body: { op: 'by-the-backend', from: ann, body: 'by the backend' } });
+      await ended('the message of the backend');
+      await begins('behind that, too');
+      expect((await scene.refusal(phone, 'send', { conv, op: 'refused', kind: 'edit', ref: 9999, body: 1 })) === 'not_found', 'an edit of nothing was taken');
+      await scene.sayUntil(() => scene.ask(phone, 'signal', { conv, body: 'still here' }), () => bob.frames.signal.length > 0, 'what was said behind it comes');
+      expect(bob.isTyping(conv, ann), 'a refused request has ended it');
     },
   },
   {

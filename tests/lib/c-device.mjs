@@ -271,10 +271,7 @@ export class CDevice extends Watched {
       this.era += 1;
       this.receipts.clear();
     } else if (said.type === 'reloaded') this.#loadAll().catch((error) => this.#note('!', `load: ${error.message}`));
-    else if (said.seq !== undefined && said.op !== undefined && !said.changed) {
-      this.typing.get(said.conv)?.delete(said.from);
-      this.shown.push({ era: this.era, ...said, at_ms: Date.now() });
-    }
+    else if (said.seq !== undefined && said.op !== undefined && !said.changed) this.shown.push({ era: this.era, ...said, at_ms: Date.now() });
   }
 
   #onTyping({ conv, user, active, ttl_ms }) {

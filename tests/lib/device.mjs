@@ -538,7 +538,6 @@ export class Device extends Watched {
   }
 
   #onEntry(frame) {
-    this.typing.get(frame.conv)?.delete(frame.from);
     const last = this.lastSeq.get(frame.conv);
     this.lastSeq.set(frame.conv, frame.seq);
     if (last !== undefined && frame.seq !== last + 1) this.#fault(`${frame.conv}: seq ${frame.seq} was shown after ${last}`);

@@ -302,7 +302,6 @@ export class JsDevice extends Watched {
       if (was.op !== row.op) this.#fault(`${row.conv}/${row.seq} was ${was.op} and has become ${row.op}`);
       return;
     }
-    this.typing.get(row.conv)?.delete(row.from);
     this.shown.push({ era: this.era, ...row, at_ms: Date.now() });
     if (row.body === undefined && !row.deleted && row.type !== 'delete') this.#fault(`${row.conv}: seq ${row.seq} has no body`);
   }

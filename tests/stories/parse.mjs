@@ -16,7 +16,7 @@ export class StoryError extends Error {
 }
 
 const PLURALS = { is: 'are', has: 'have', was: 'were', does: 'do' };
-const DEVICE = /^[a-z]+\.[a-z]+\d*$/;
+const DEVICE = /^[a-z]+\d*\.[a-z]+\d*$/;
 
 // placeholder -> [regular expression, how its text becomes a value]
 const HOLES = {
@@ -32,7 +32,7 @@ const HOLES = {
   SPAN: ['(\\d+(?:ms|s))', (text) => (text.endsWith('ms') ? parseInt(text, 10) : parseInt(text, 10) * 1000)],
   USERS: ['([a-z]+(?:, [a-z]+| and [a-z]+)*)', (text) => text.split(/, | and /)],
   USER: ['([a-z]+)', (text) => text],
-  DEVICE: ['([a-z]+\\.[a-z]+\\d*)', (text) => text],
+  DEVICE: ['([a-z]+\\d*\\.[a-z]+\\d*)', (text) => text],
   CODE: ['([a-z_]+)', (text) => text],
   CLOSE: ['(\\d{4})', Number],
   WORD: ['([a-z_]+)', (text) => text],

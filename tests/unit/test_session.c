@@ -12,7 +12,7 @@
 
 #include "base/frame.h"
 #include "base/limits.h"
-#include "presence/typing.h"
+#include "fanout/typing.h"
 #include "tests/unit/stage.h"
 
 static int set_up(void **state) {
@@ -687,7 +687,7 @@ static void a_fresh_token_is_taken_without_reconnecting(void **state) {
 
 /* ---- typing ---- */
 
-static void typing_ends_by_itself_with_the_message_and_with_the_session(void **state) {
+static void typing_ends_by_itself_and_with_the_session(void **state) {
         go_live(0);
         typist_step(stage.session, SLICE("c1"), true);
         assert_string_equal(stage.cast, "T c1 bob 1");
@@ -696,17 +696,55 @@ static void typing_ends_by_itself_with_the_message_and_with_the_session(void **s
         stage_tick(6200);
         assert_string_equal(stage.cast, "T c1 bob 0");
 
-        typist_step(stage.session, SLICE("c1"), true);
-        typist_end(stage.session, SLICE("c2"));
-        assert_int_equal(stage.casts, 3);
-        typist_end(stage.session, SLICE("c1"));
-        assert_string_equal(stage.cast, "T c1 bob 0");
-
-        stage_tick(6200);
         typist_step(stage.session, SLICE("c3"), true);
         stage_disconnect();
         assert_string_equal(stage.cast, "T c3 bob 0");
         stage_connect();
+}
+
+/* The message itself says so to everyone: nothing is spread for it. */
+static void a_message_ends_what_was_typed_before_it(void **state) {
+        go_live(0);
+        typist_step(stage.session, SLICE("c1"), true);
+        uint64_t typed = stage.session->typed;
+        typist_sent(stage.session, SLICE("c2"), typed); /* in another conversation */
+        typist_sent(stage.session, SLICE("c1"), typed);
+        stage_tick(6200);
+        assert_int_equal(stage.casts, 1);
+
+        /* What is typed between a send and its answer is typed behind the message: it waits for its turn. */
+        typist_step(stage.session, SLICE("c1"), true);
+        typed = stage.session->typed;
+        typist_step(stage.session, SLICE("c1"), true);
+        assert_int_equal(stage.casts, 2);
+        typist_sent(stage.session, SLICE("c1"), typed);
+        stage_tick(2200);
+        assert_int_equal(stage.casts, 3);
+        assert_string_equal(stage.cast, "T c1 bob 1");
+
+        /* If it was spread before the answer, others heard it behind the message. */
+        typed = stage.session->typed;
+        stage_tick(2000);
+        typist_step(stage.session, SLICE("c1"), true);
+        assert_int_equal(stage.casts, 4);
+        typist_sent(stage.session, SLICE("c1"), typed);
+        typist_step(stage.session, SLICE("c1"), false);
+        assert_int_equal(stage.casts, 5);
+        assert_string_equal(stage.cast, "T c1 bob 0");
+}
+
+static void what_ended_elsewhere_may_be_said_anew(void **state) {
+        go_live(0);
+        typist_step(stage.session, SLICE("c1"), true);
+        stage.session->subscriber.calls->on_typed(&stage.session->subscriber, SLICE("c1"));
+        typist_step(stage.session, SLICE("c1"), true);
+        assert_int_equal(stage.casts, 1);
+        stage_tick(2200);
+        assert_int_equal(stage.casts, 2);
+        assert_string_equal(stage.cast, "T c1 bob 1");
+        stage.session->subscriber.calls->on_typed(&stage.session->subscriber, SLICE("c1"));
+        stage_tick(6200);
+        assert_int_equal(stage.casts, 2); /* it has ended before */
 }
 
 static void typing_has_a_limit(void **state) {
@@ -767,7 +805,9 @@ int main(void) {
                 CASE(a_peer_that_answers_pings_stays),
                 CASE(a_token_that_expires_is_told_a_minute_before),
                 CASE(a_fresh_token_is_taken_without_reconnecting),
-                CASE(typing_ends_by_itself_with_the_message_and_with_the_session),
+                CASE(typing_ends_by_itself_and_with_the_session),
+                CASE(a_message_ends_what_was_typed_before_it),
+                CASE(what_ended_elsewhere_may_be_said_anew),
                 CASE(typing_has_a_limit),
         };
         return cmocka_run_group_tests_name("session", tests, NULL, NULL);

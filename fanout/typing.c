@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* typing.c: see typing.h. */
-#include "presence/typing.h"
+#include "fanout/typing.h"
 
 enum typing_action typing_end(struct typing *typing) {
         typing->waits = false;
@@ -17,12 +17,17 @@ static enum typing_action typing_begin(struct typing *typing, int64_t now_ms) {
         return TYPING_SAY_ON;
 }
 
-enum typing_action typing_step(struct typing *typing, bool active, int64_t ttl_ms, int64_t now_ms) {
+/* When it may be told again. */
+static int64_t typing_free_ms(const struct typing *typing) {
+        return typing->said_ms ? typing->said_ms + TYPING_THROTTLE_MS : 0;
+}
+
+enum typing_action typing_step(struct typing *typing, bool active, const struct typing_rules *rules, int64_t now_ms) {
         if (!active)
                 return typing_end(typing);
-        typing->ends_ms = now_ms + ttl_ms;
+        typing->ends_ms = now_ms + rules->ttl_ms;
         /* On and off in quick turns is throttled too: said_ms outlives active. */
-        if (typing->said_ms && now_ms - typing->said_ms < TYPING_THROTTLE_MS) {
+        if (now_ms < typing_free_ms(typing) - rules->slack_ms) {
                 typing->waits = !typing->active;
                 return TYPING_NOTHING;
         }
@@ -32,11 +37,16 @@ enum typing_action typing_step(struct typing *typing, bool active, int64_t ttl_m
 enum typing_action typing_on_due(struct typing *typing, int64_t now_ms) {
         if (now_ms >= typing->ends_ms)
                 return typing_end(typing);
-        bool may = typing->waits && now_ms - typing->said_ms >= TYPING_THROTTLE_MS;
-        return may ? typing_begin(typing, now_ms) : TYPING_NOTHING;
+        return typing->waits && now_ms >= typing_free_ms(typing) ? typing_begin(typing, now_ms) : TYPING_NOTHING;
 }
 
 int64_t typing_due_ms(const struct typing *typing) {
-        int64_t free_ms = typing->said_ms + TYPING_THROTTLE_MS;
-        return typing->waits && free_ms < typing->ends_ms ? free_ms : typing->ends_ms;
+        int64_t free_ms = typing_free_ms(typing);
+        if (typing->active)
+                return typing->ends_ms;
+        return typing->waits && typing->ends_ms < free_ms ? typing->ends_ms : free_ms;
+}
+
+bool typing_is_over(const struct typing *typing, int64_t now_ms) {
+        return !typing->active && !typing->waits && now_ms >= typing_free_ms(typing);
 }
