@@ -276,8 +276,7 @@ static void protocol_ask(struct session *session, const struct request *request)
                 protocol_started(wait, receipt_raise(fanout, user, request->conv, 0, request->seq, protocol_on_done, wait));
                 break;
         case REQUEST_STATUS:
-                if (!slice_is(request->status, "invisible"))
-                        session->away = slice_is(request->status, "away"); /* for when it is registered anew */
+                session_note_status(session, request->status);
                 protocol_started(wait, registry_set_status(fanout, &registry, request->status, protocol_on_done, wait));
                 break;
         case REQUEST_PREFS:

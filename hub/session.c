@@ -598,6 +598,8 @@ static void session_on_attached(void *arg, const struct registry_attached *attac
         } else if (session->state == SESSION_ATTACHING) {
                 session_place(session, attached);
                 session_move(session, SESSION_REPLAYING);
+                session->invisible = attached->invisible;
+                session->said_ms = attached->invisible ? session->opened_store_ms : 0;
                 metrics_add(SESSIONS, 1);
                 session->counted = true;
                 session_say_welcome(session, attached);
@@ -673,6 +675,8 @@ static void session_attach_now(struct session *session) {
         registry.epoch = slice_of(session->epoch);
         registry.cursor = session->acked;
         registry.told = session->sent;
+        registry.said_ms = session->said_ms;
+        registry.invisible = session->invisible;
         session->again_sent = session->sent;
         session->again_head = session->head;
         if (registry_attach(&session->hub->fanout, &registry, session_on_attached_again, session) == 0) {
@@ -791,6 +795,13 @@ void session_hello(struct session *session, const struct request *request) {
                 session_close(session, CLOSE_OVERLOADED);
         }
         session_schedule(session);
+}
+
+void session_note_status(struct session *session, struct slice status) {
+        session->invisible = slice_is(status, "invisible");
+        session->said_ms = lease_store_ms(session->hub->lease, uv_now(session->hub->loop));
+        if (!session->invisible)
+                session->away = slice_is(status, "away");
 }
 
 void session_auth(struct session *session, const struct request *request) {

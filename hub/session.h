@@ -63,6 +63,7 @@ struct session {
         uint64_t queued;            /* events queued since the session has its place */
         uint64_t steps[SESSION_STEPS]; /* n of each SESSION_STEP-th of them, a ring */
         int64_t opened_store_ms;    /* when it connected, by the store's clock */
+        int64_t said_ms;            /* when it last learned whether the user is invisible, by the same; 0: never, and so the user was not */
         uint64_t opened_ms, heard_ms, pinged_ms; /* pinged_ms 0: no ping is open */
         int64_t token_ms;           /* wall time at which the token expires; 0: no token yet */
         struct list unattached;     /* struct hub: it waits to be registered anew */
@@ -75,7 +76,7 @@ struct session {
         bool registered;            /* in the node's audience */
         bool head_unsure;           /* the head may be higher than we know: a page tells */
         bool counted;               /* in the gauge of sessions */
-        bool caught_up_sent, background, away, blocked, paused, close_sent, expiring_sent;
+        bool caught_up_sent, background, away, invisible, blocked, paused, close_sent, expiring_sent;
         bool page_failed;           /* it is asked for again in a moment */
         bool starved;               /* a subscription waits for room in the outbox */
         bool presence_missed;       /* there was no room for a change of presence: all of it is told again when there is */
@@ -135,6 +136,8 @@ struct registry_session session_registry(const struct session *session);
 void session_hello(struct session *session, const struct request *request);
 void session_ack(struct session *session, const struct request *request);
 void session_auth(struct session *session, const struct request *request);
+/* Remembers a status, for when it is registered anew. */
+void session_note_status(struct session *session, struct slice status);
 /* Reads on in the inbox if there is something and the window has room; else the session is live. */
 void session_advance(struct session *session);
 /* Sets the timer to what is due next. */

@@ -46,6 +46,7 @@ static void registry_on_attached(void *arg, const struct redisReply *reply) {
                 attached.base = (uint64_t)store_int(store_item(reply, 4));
                 attached.fresh = store_int(store_item(reply, 5));
                 attached.reset = store_int(store_item(reply, 6));
+                attached.invisible = store_int(store_item(reply, 7));
         }
         job->done(job->arg, &attached);
         free(job);
@@ -81,6 +82,8 @@ int registry_attach(struct fanout *fanout, const struct registry_session *sessio
         store_call_arg_int(call, session->again);
         store_call_arg_int(call, session->opened_ms);
         store_call_arg_int(call, (int64_t)session->told);
+        store_call_arg_int(call, session->said_ms);
+        store_call_arg_int(call, session->invisible);
         int r = store_call_send(call, registry_on_attached, job);
         if (r)
                 free(job);

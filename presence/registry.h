@@ -25,6 +25,8 @@ struct registry_session {
         bool again;              /* registers anew after the node was thought dead */
         int64_t opened_ms;       /* by the store's clock: lease_store_ms() */
         uint64_t told;           /* with again: the highest n it was told */
+        int64_t said_ms;         /* with again: when it last learned whether the user is invisible, by the store's clock; 0: never */
+        bool invisible;
 };
 
 struct registry_attached {
@@ -33,6 +35,7 @@ struct registry_attached {
         uint64_t cursor, head, base;
         bool fresh; /* a device never seen before */
         bool reset; /* the cursor belongs to a past that the store has lost */
+        bool invisible; /* the user said so */
 };
 
 typedef void (*registry_attached_fn)(void *arg, const struct registry_attached *attached);

@@ -68,8 +68,8 @@ end
 -- KEYS  user, inbox, devices, store, push, head
 -- ARGV  channels, counters, user, device, node, session, flags, epoch of the store, cursor's epoch ('' none), cursor's n,
 --       devices_max, again (1: a session that exists registers anew after its node was thought dead), opened, told (with again: the
---       highest n that the session was told)
--- gives {'ok', epoch, cursor, head, base, fresh, reset} | {'err', code}
+--       highest n that the session was told), said (when the session last learned whether the user is invisible; 0 never), invisible
+-- gives {'ok', epoch, cursor, head, base, fresh, reset, 1 if the user is invisible (else left out)} | {'err', code}
 --
 -- attach#1  A device has at most one session: an earlier one is told (K) and its line is gone.
 -- attach#2  A device never seen before starts at the head.
@@ -81,6 +81,8 @@ end
 --           acknowledgement that is under way is not taken for one of other events. And the user's epoch is another one from now on, so
 --           each device is told, whether it had the lost events or not; the nodes of the others hear of it (E).
 -- attach#8  A device that is connected is not forgotten for a new one: if all are, the new one is refused ('err' 'full').
+-- attach#9  Whether a user is invisible is what was said last, by whichever session: what one that registers anew knows counts if it is later
+--           than what the store has, which may have lost it.
 -- attach#7  A cursor ahead of the stored one is an acknowledgement, and as such for b1_ack, which knows what it means for others: the
 --           stored one stays.
 local ATTACH_BURN, ATTACH_OPENED_MS = 256, 60000
@@ -113,6 +115,15 @@ local function burn_numbers(inbox_key, base, head, n)
   return base
 end
 
+local function write_invisible(user_key, invisible, said)
+  redis.call('HSET', user_key, 'said', said)
+  if invisible then
+    redis.call('HSET', user_key, 'inv', '1')
+  else
+    redis.call('HDEL', user_key, 'inv')
+  end
+end
+
 -- Did the session before open later? A clock that was set back must not keep a device out.
 local function opened_later(before, opened, now)
   local at = tonumber(before[3] or 0)
@@ -124,8 +135,8 @@ register_freeing('b1_attach', function(keys, args)
   if redis.call('HGET', keys[4], 'epoch') ~= args[8] then
     return { 'err', 'unavailable' }
   end
-  local h = redis.call('HMGET', keys[1], 'epoch', 'live', 'watch')
-  local epoch = epoch_of(h[1], args[8])
+  local h = redis.call('HMGET', keys[1], 'epoch', 'live', 'watch', 'inv', 'said')
+  local epoch, invisible = epoch_of(h[1], args[8]), h[4] == '1'
   local base_before, pd, nodes_before = head_read(keys[6])
   local base = base_before
   local head = base + redis.call('LLEN', keys[2])
@@ -207,10 +218,14 @@ register_freeing('b1_attach', function(keys, args)
   if nodes ~= nodes_before or base ~= base_before then
     head_write(keys[6], base, pd, nodes)
   end
+  if tonumber(args[15]) > tonumber(h[5] or 0) then
+    invisible = args[16] == '1'
+    write_invisible(keys[1], invisible, args[15])
+  end
   if h[3] then
     tell_presence(args[1], args[2], keys[1], user, live)
   end
-  return { 'ok', epoch, cursor, head, base, fresh, reset }
+  return { 'ok', epoch, cursor, head, base, fresh, reset, invisible and 1 or nil }
 end)
 
 -- b1_detach: a session ends. Only its own line goes: a later session of the device stays.
@@ -294,11 +309,7 @@ register_freeing('b1_status', function(keys, args)
     end
     lines[#lines + 1] = d .. ' ' .. s .. ' ' .. n .. ' ' .. flags .. rest
   end
-  if args[6] == 'invisible' then
-    redis.call('HSET', keys[1], 'inv', '1')
-  else
-    redis.call('HDEL', keys[1], 'inv')
-  end
+  write_invisible(keys[1], args[6] == 'invisible', text(now_ms()))
   tell_presence(args[1], args[2], keys[1], args[3], change_live(keys[1], lines))
   return 0
 end)

@@ -298,11 +298,12 @@ class Store:
             out.append([word for pair in high.items() for word in pair])
         return out
 
-    def attach(self, user, device, session, node='n1', flags='o', epoch='', cursor=0, devices_max=64, again=0, store_epoch='ue', opened=0, told=0):
+    def attach(self, user, device, session, node='n1', flags='o', epoch='', cursor=0, devices_max=64, again=0, store_epoch='ue', opened=0, told=0,
+               said=0, invisible=0):
         if self.link('HGET', STORE, 'epoch') != store_epoch:
             self.link('HSET', STORE, 'epoch', store_epoch, 'layout', 3)
         return self.call('attach', self.pairs([user], 'uid') + [STORE, key('push', user), key('h', user)], CHANNELS, COUNTERS, user, device, node, session, flags, store_epoch, epoch,
-                         cursor, devices_max, again, opened, told)
+                         cursor, devices_max, again, opened, told, said, invisible)
 
     def detach(self, user, device, session):
         return self.call('detach', self.pairs([user], 'ud'), CHANNELS, COUNTERS, user, device, session)

@@ -85,7 +85,7 @@ class Attach(Case):
         self.store.attach('bob', 'phone', 's1', store_epoch='old')
         self.link('FLUSHALL')
         keys = self.store.pairs(['bob'], 'uid') + [STORE, key('push', 'bob'), key('h', 'bob')]
-        attach = [CHANNELS, COUNTERS, 'bob', 'phone', 'n1', 's1', 'o', 'old', '', 0, 64, 0, 0, 0]
+        attach = [CHANNELS, COUNTERS, 'bob', 'phone', 'n1', 's1', 'o', 'old', '', 0, 64, 0, 0, 0, 0, 0]
         self.assertEqual(self.store.call('attach', keys, *attach), ['err', 'unavailable'])
         self.assertEqual(self.store.call('visit', keys, 'phone', 'old', '', 0, 64, -1), ['err', 'unavailable'])
         self.assertEqual(self.link('EXISTS', key('u', 'bob')), 0)
@@ -137,6 +137,22 @@ class Attach(Case):
         self.assertEqual(self.store.attach('bob', 'phone', 's9', devices_max=3)[0], 'ok')
         self.store.detach('bob', 'a', 's')
         self.assertEqual(self.store.call('visit', keys, 'newer', 'ue', '', 0, 3, -1)[0], 'ok')
+
+
+    def test_of_what_sessions_know_of_being_invisible_the_latest_counts_in_any_order(self):
+        def invisible():
+            return self.link('HGET', key('u', 'bob'), 'inv')
+        for phone, laptop, expected in ((10, 1), (20, 0), None), ((20, 1), (10, 0), '1'), ((20, 1), (0, 0), '1'):
+            for order in (phone, laptop), (laptop, phone):
+                self.link('DEL', key('u', 'bob'))
+                for said, invisible_ in order:
+                    self.store.attach('bob', 'phone' if (said, invisible_) == phone else 'laptop', 's', again=1, said=said, invisible=invisible_)
+                self.assertEqual(invisible(), expected, (phone, laptop, order))
+        self.assertEqual(self.store.attach('bob', 'tablet', 's')[7:], [1])
+        # Who registers anew because its lease ran out knows nothing newer than the store.
+        self.store.call('status', [key('u', 'bob')], 'b:{0}:node:', COUNTERS, 'bob', 'phone', 's', 'online')
+        self.assertEqual(self.store.attach('bob', 'laptop', 's', again=1, said=20, invisible=1)[7:], [])
+        self.assertIsNone(invisible())
 
 
 class Sessions(Case):

@@ -200,6 +200,8 @@ int registry_attach(struct fanout *fanout, const struct registry_session *sessio
         stage.attached_again = session->again;
         stage.attached_told = session->told;
         stage.attached_away = session->away;
+        stage.attached_said_ms = session->said_ms;
+        stage.attached_invisible = session->invisible;
         stage.attached_cursor = session->cursor;
         snprintf(stage.attached_epoch, sizeof(stage.attached_epoch), "%.*s", (int)session->epoch.len, session->epoch.ptr);
         return 0;
@@ -273,6 +275,7 @@ void stage_answer_attach(int answer, const char *epoch, uint64_t cursor, uint64_
         struct registry_attached attached = { .answer = answer, .cursor = cursor, .head = head };
         assert_non_null(done);
         snprintf(attached.epoch, sizeof(attached.epoch), "%s", epoch);
+        attached.invisible = stage.user_invisible;
         attached.reset = stage.attached_epoch[0] && strcmp(epoch, stage.attached_epoch) != 0;
         stage.on_attached = NULL;
         done(stage.attached_arg, &attached);

@@ -49,7 +49,9 @@ struct stage {
         unsigned serial;
         registry_attached_fn on_attached;
         void *attached_arg;
-        bool attached_again, attached_away;
+        bool attached_again, attached_away, attached_invisible;
+        int64_t attached_said_ms;
+        bool user_invisible;   /* says the store */
         char attached_epoch[64];
         uint64_t attached_cursor;
         uint64_t attached_told;

@@ -463,6 +463,34 @@ static void a_lost_lease_is_not_noticed_by_the_client(void **state) {
         expect_events(6, 6);
 }
 
+static void what_was_said_last_of_being_invisible_is_brought_when_it_is_registered_anew(void **state) {
+        go_live(5);
+        session_attach_again(stage.session);
+        assert_int_equal(stage.attached_said_ms, 0); /* nothing was */
+        stage_answer_attach(0, "E", 5, 5);
+        stage.wall_ms += 1000;
+        session_note_status(stage.session, SLICE("away"));
+        session_note_status(stage.session, SLICE("invisible"));
+        session_attach_again(stage.session);
+        assert_true(stage.attached_invisible && stage.attached_away);
+        assert_int_equal(stage.attached_said_ms, stage.wall_ms);
+        stage_answer_attach(0, "E", 5, 5);
+        session_note_status(stage.session, SLICE("online"));
+        session_attach_again(stage.session);
+        assert_false(stage.attached_invisible || stage.attached_away);
+        stage_answer_attach(0, "E", 5, 5);
+        expect_nothing();
+}
+
+static void that_another_session_said_invisible_is_known_from_the_welcome_on(void **state) {
+        stage.user_invisible = true;
+        go_live(5);
+        session_attach_again(stage.session);
+        assert_true(stage.attached_invisible);
+        assert_int_equal(stage.attached_said_ms, stage.session->opened_store_ms);
+        stage_answer_attach(0, "E", 5, 5);
+}
+
 static void a_store_that_goes_while_sessions_register_closes_none(void **state) {
         go_live(5);
         session_attach_again(stage.session);
@@ -791,6 +819,8 @@ int main(void) {
                 CASE(what_is_acknowledged_ahead_is_not_sent),
                 CASE(an_ack_beyond_the_head_is_refused),
                 CASE(a_lost_lease_is_not_noticed_by_the_client),
+                CASE(what_was_said_last_of_being_invisible_is_brought_when_it_is_registered_anew),
+                CASE(that_another_session_said_invisible_is_known_from_the_welcome_on),
                 CASE(a_device_that_went_elsewhere_meanwhile_ends_this_session),
                 CASE(a_reset_says_from_where_the_events_go_on),
                 CASE(a_past_lost_while_live_is_said),
