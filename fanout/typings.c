@@ -35,7 +35,7 @@ struct typings_typist {
 };
 
 struct typings_row {
-        struct list of_ear;
+        struct typings_row *next; /* of the ear */
         struct wheel_timer timer;
         struct typings_ear *ear;
         struct typings_typist *typist; /* with a reference */
@@ -148,20 +148,22 @@ bool typings_ends(const struct typings_typist *typist, struct slice session) {
 /* ---- ears ---- */
 
 void typings_ear_init(struct typings_ear *ear) {
-        list_init(&ear->rows);
-        ear->count = 0;
+        ear->rows = NULL;
 }
 
 static void typings_free_row(struct typings_row *row) {
+        struct typings_row **at = &row->ear->rows;
+        while (*at != row)
+                at = &(*at)->next;
+        *at = row->next;
         wheel_stop(&row->timer);
-        list_remove(&row->of_ear);
-        row->ear->count--;
         typings_unref(row->typist);
         free(row);
 }
 
 void typings_ear_deinit(struct typings_ear *ear) {
-        LIST_FOR_EACH(link, &ear->rows) typings_free_row(LIST_CONTAINER(link, struct typings_row, of_ear));
+        while (ear->rows)
+                typings_free_row(ear->rows);
 }
 
 static void typings_do(struct typings_row *row, enum typing_action action, struct slice session) {
@@ -183,16 +185,21 @@ static void typings_on_due(struct wheel_timer *timer, uint64_t now_ms) {
 }
 
 static struct typings_row *typings_find_row(const struct typings_typist *typist, const struct typings_ear *ear) {
-        LIST_FOR_EACH(link, &ear->rows) {
-                struct typings_row *row = LIST_CONTAINER(link, struct typings_row, of_ear);
-                if (row->typist == typist)
-                        return row;
-        }
-        return NULL;
+        struct typings_row *row = ear->rows;
+        while (row && row->typist != typist)
+                row = row->next;
+        return row;
+}
+
+static unsigned typings_count(const struct typings_ear *ear) {
+        unsigned count = 0;
+        for (const struct typings_row *row = ear->rows; row; row = row->next)
+                count++;
+        return count;
 }
 
 static struct typings_row *typings_new_row(struct typings_typist *typist, struct typings_ear *ear) {
-        struct typings_row *row = ear->count < LIMIT_TYPISTS ? calloc(1, sizeof(*row)) : NULL;
+        struct typings_row *row = typings_count(ear) < LIMIT_TYPISTS ? calloc(1, sizeof(*row)) : NULL;
         if (!row) {
                 metrics_add(EPHEMERAL_DROPPED, 1);
                 return NULL;
@@ -201,8 +208,8 @@ static struct typings_row *typings_new_row(struct typings_typist *typist, struct
         row->typist = typist;
         row->ear = ear;
         wheel_timer_init(&row->timer, typings_on_due);
-        list_append(&ear->rows, &row->of_ear);
-        ear->count++;
+        row->next = ear->rows;
+        ear->rows = row;
         return row;
 }
 

@@ -14,18 +14,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "base/list.h"
 #include "base/slice.h"
 
 struct frame;
 struct typings;
+struct typings_row;
 struct typings_typist;
 struct wheel;
 
-/* A user who is told; embedded. */
+/* A user who is told; embedded in what each idle user has, so it is small. */
 struct typings_ear {
-        struct list rows; /* struct typings_row, of_ear */
-        size_t count;
+        struct typings_row *rows; /* the newest first */
 };
 
 struct typings_options {
