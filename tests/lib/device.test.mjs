@@ -195,15 +195,17 @@ await tap.run('after a reset the device starts anew', async () => {
   puppet.end();
 });
 
-await tap.run('typing ends with its time or with the message', async () => {
+await tap.run('typing ends with its time or when the hub says so, and not by a message alone', async () => {
   const puppet = await Puppet.make();
   const { device } = puppet;
   await puppet.tell({ type: 'typing', conv: 'c', user: 'ann', active: true, ttl_ms: 30 });
   await device.until(() => !device.isTyping('c', 'ann'), 'it ends by itself');
   await puppet.tell({ type: 'typing', conv: 'c', user: 'ann', active: true, ttl_ms: 60000 });
   if (!device.isTyping('c', 'ann')) throw new Error('it is not seen');
-  await puppet.tell(message(1, 1));
-  if (device.isTyping('c', 'ann')) throw new Error('it does not end with the message');
+  await puppet.tell(message(1, 1)); // that the hub ends it with the message is for stories to see
+  if (!device.isTyping('c', 'ann')) throw new Error('the device ended it');
+  await puppet.tell({ type: 'typing', conv: 'c', user: 'ann', active: false, ttl_ms: 60000 });
+  if (device.isTyping('c', 'ann')) throw new Error('it does not end');
   puppet.end();
 });
 
