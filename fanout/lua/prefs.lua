@@ -1,12 +1,4 @@
 -- SPDX-License-Identifier: Apache-2.0
--- b1_prefs_set: changes what a user wants not to be disturbed by. In the hash: m:<conv> -> until; quiet -> from, to, zone.
---
--- KEYS  prefs, user
--- ARGV  conv ('' none), until (ms; 0, or past: no longer muted), quiet given (1), quiet ('' none), mutes_max
--- gives {'ok'} | {'err', code}
---
--- prefs#1  At most mutes_max conversations are muted; mutes that are over make room.
--- prefs#2  Who changes the quiet hours is looked at at once: what waits for their end is decided on anew.
 local function quiet_set(prefs_key, user_key, quiet, now)
   if quiet == (redis.call('HGET', prefs_key, 'quiet') or '') then
     return
@@ -18,11 +10,20 @@ local function quiet_set(prefs_key, user_key, quiet, now)
   end
   local head_key = key_beside(user_key, 'h')
   local base, pd, nodes = head_read(head_key)
-  if pd then
-    head_write(head_key, base, due_raise(head_key, pd, '', 2, 0, now) or pd, nodes)
+  local raised = pd and due_raise(head_key, pd, '', 2, 0, now)
+  if raised then
+    head_write(head_key, base, raised, nodes)
   end
 end
 
+-- b1_prefs_set: changes what a user wants not to be disturbed by. In the hash: m:<conv> -> until; quiet -> from, to, zone.
+--
+-- KEYS  prefs, user
+-- ARGV  conv ('' none), until (ms; 0, or past: no longer muted), quiet given (1), quiet ('' none), mutes_max
+-- gives {'ok'} | {'err', code}
+--
+-- prefs#1  At most mutes_max conversations are muted; mutes that are over make room.
+-- prefs#2  Who changes the quiet hours is looked at at once: what waits for their end is decided on anew.
 redis.register_function('b1_prefs_set', function(keys, args)
   local now = now_ms()
   local field = 'm:' .. args[1]
