@@ -349,8 +349,8 @@ static void api_get_messages(struct api_call *call) {
         uint64_t before = 0, after = 0, limit = LIMIT_LIST_ITEMS / 4;
         bool before_given = false, after_given = false, limit_given = false;
         if (!api_query_uint(call, "before", INT64_MAX / 2, &before, &before_given) || !api_query_uint(call, "after", INT64_MAX / 2, &after, &after_given) ||
-            !api_query_uint(call, "limit", LIMIT_LIST_ITEMS, &limit, &limit_given) || (before_given && after_given) ||
-            (before_given && before == 0) || limit == 0) {
+            !api_query_uint(call, "limit", LIMIT_LIST_ITEMS, &limit, &limit_given) || limit == 0 ||
+            (before_given && (after_given || before == 0))) {
                 http_fail_code(call->http, ERROR_BAD_REQUEST, "before or after is a seq, limit is 1 to 200");
                 return;
         }

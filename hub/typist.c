@@ -40,8 +40,7 @@ static void typist_cast(struct typist_row *row, bool active) {
         int len = snprintf(header, sizeof(header), "%.*s %s %d", (int)row->conv_len, row->conv, session->user, active);
         metrics_add(TYPING, 1);
         if (cast_send(&session->hub->fanout, (struct slice){ row->conv, row->conv_len }, session->subscriber.user, 'T',
-                      (struct slice){ header, (size_t)len },
-                      session->subscriber.session, typist_on_cast, session_ref(session))) {
+                      (struct slice){ header, (size_t)len }, session->subscriber.session, typist_on_cast, session_ref(session))) {
                 metrics_add(EPHEMERAL_DROPPED, 1);
                 session_unref(session);
         }

@@ -688,9 +688,8 @@ static void work_decide_escalation(struct work *work, const struct look_escalati
         }
         if (before)
                 before->passed = true;
-        if (before && before->steps.next == track->steps.next) { /* else it was tried again by hand */
+        if (before && before->steps.next == track->steps.next) /* else it was tried again by hand */
                 track_end_step(track, step_failed, "no answer", work->look->now_ms, ops);
-        }
         if (track->steps.due_ms > work->look->now_ms) {
                 work_note_next(work, track->steps.due_ms - work->look->now_ms);
                 track_free(track);

@@ -71,7 +71,8 @@ local function fan_receipts(keys, key, count, conv, rose, inbox_max)
 end
 
 -- In a conversation with pt (marked): c:<conv> of a user rises to seq, and the inbox gets pointers to what it misses before, so seq has no
--- hole; who sent that is not known here, so its sender gets it as the others do. Returns the base; nil if the inbox points to seq already, or the user is no member: a repeated or overtaken call is harmless.
+-- hole; who sent that is not known here, so its sender gets it as the others do. Returns the base; nil if the inbox points to seq already, or
+-- the user is no member: a repeated or overtaken call is harmless.
 local function fan_missing(head_key, inbox_key, base, inbox_max, conv, seq, marked)
   local user_key, field = key_beside(head_key, 'u'), 'c:' .. conv
   local last = tonumber(redis.call('HGET', user_key, field) or nil)
@@ -89,8 +90,7 @@ end
 -- Puts entry seq of conv into the inboxes of count users, keys[key + 1 …]; behind them are the keys of their heads, and heads is what these say.
 -- Tells message.
 -- sender: which of the users sent it, whose own devices are never pushed to; session: by which session ('' none), as that one has the body.
--- class: how urgent it is, false nothing is pushed; due: see
--- due_wanted().
+-- class: how urgent it is, false nothing is pushed; due: see due_wanted().
 -- marked: the conversation's pt, behind which each user's c:<conv> says what the inbox points to (lua#3). Without it all members are among
 -- the users, and nothing before is missing anywhere: this is the way of nearly all messages.
 local function fan_message(heads, keys, key, count, conv, seq, sender, session, inbox_max, message, class, due, marked)

@@ -80,11 +80,11 @@ end
 -- attach#6  What a session was told beyond the head, the store has lost. These numbers are never given again, so that an
 --           acknowledgement that is under way is not taken for one of other events. And the user's epoch is another one from now on, so
 --           each device is told, whether it had the lost events or not; the nodes of the others hear of it (E).
+-- attach#7  A cursor ahead of the stored one is an acknowledgement, and as such for b1_ack, which knows what it means for others: the
+--           stored one stays.
 -- attach#8  A device that is connected is not forgotten for a new one: if all are, the new one is refused ('err' 'full').
 -- attach#9  Whether a user is invisible is what was said last, by whichever session: what one that registers anew knows counts if it is later
 --           than what the store has, which may have lost it.
--- attach#7  A cursor ahead of the stored one is an acknowledgement, and as such for b1_ack, which knows what it means for others: the
---           stored one stays.
 local ATTACH_BURN, ATTACH_OPENED_MS = 256, 60000
 
 -- The epoch of a user: that of the store, or that with a time behind it (attach#6).
